@@ -1,0 +1,53 @@
+# `make demo` and `make test` set up what they need; they ask for python3 (3.10 or newer), make and git.
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.10 python3; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then echo $$python; break; fi; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO := fixtures/programs
+
+.PHONY: demo test format check-format lint types layers pytest clean
+
+demo: .venv/.runtime-ready
+	@echo '$$ mpfix check $(DEMO)'
+	@$(BIN)/mpfix check --isolated --exit-zero $(DEMO)
+	@echo '$$ mpfix apply --diff $(DEMO)'
+	@$(BIN)/mpfix apply --isolated --diff --exit-zero $(DEMO)
+	@echo
+	@echo 'Demo finished: the findings stand above, each with its place; the diff is what `mpfix apply` would write. No file was changed.'
+
+test: check-format lint types layers pytest
+
+check-format: .venv/.dev-ready
+	$(BIN)/ruff format --check .
+
+lint: .venv/.dev-ready
+	$(BIN)/ruff check .
+
+types: .venv/.dev-ready
+	$(BIN)/mypy
+
+layers: .venv/.dev-ready
+	$(BIN)/lint-imports
+
+pytest: .venv/.dev-ready
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+format: .venv/.dev-ready
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo 'make: no Python 3.10 or newer found; name one with `make PYTHON=/path/to/python3`' >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime-ready: pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+.venv/.dev-ready: pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --editable '.[dev]'
+	@touch $@ .venv/.runtime-ready

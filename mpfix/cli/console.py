@@ -1,0 +1,93 @@
+"""Standard output and standard error, and the one rich Console; nothing else of mpfix prints."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STDIN = "-"
+PIPE_WIDTH = 120
+"""Columns of a report that no terminal shows."""
+
+
+def prepare() -> None:
+    """Make both streams carry any text: what a terminal's encoding lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def standard_input(paths: Sequence[str] | None) -> bytes | None:
+    """All of standard input where one of the paths is `-`; else it is left alone."""
+    return sys.stdin.buffer.read() if STDIN in (paths or ()) else None
+
+
+def write(text: str) -> None:
+    """Put text on standard output."""
+    sys.stdout.write(text)
+
+
+def write_bytes(content: bytes) -> None:
+    """Put bytes on standard output as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+
+
+def warn(message: str) -> None:
+    """Put one line on standard error."""
+    sys.stderr.write(f"{message}\n")
+
+
+def write_aside(text: str) -> None:
+    """Put text on standard error, where standard output carries something to go on with."""
+    sys.stderr.write(text)
+
+
+def flush() -> None:
+    """Hand everything to the system, so that a closed pipe shows itself here and not at exit."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def is_terminal() -> bool:
+    """Whether a person reads standard output."""
+    return sys.stdout.isatty()
+
+
+def width() -> int:
+    """Columns for a report."""
+    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if is_terminal() else PIPE_WIDTH
+
+
+def has_color() -> bool:
+    """Whether to write colours: on a terminal unless `NO_COLOR` or `TERM=dumb` forbids, or where `FORCE_COLOR` asks."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal() and os.environ.get("TERM") != "dumb"
+
+
+def write_page(markdown: str) -> None:
+    """Show a Markdown page: rendered on a terminal, as it is in a pipe."""
+    if not is_terminal():
+        write(markdown)
+        return
+    from rich.markdown import Markdown
+
+    rich_console().print(Markdown(markdown))
+
+
+@cache
+def rich_console() -> Console:
+    """The one Console; rich is imported when the first page is rendered, not before."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, no_color=not has_color())

@@ -1,0 +1,100 @@
+"""Which fixes are written together: who may apply them, their order, and why some wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mpfix.diagnostic import Applicability, Effect, Span
+from mpfix.report import SkippedFix, is_allowed
+from mpfix.source.document import TextEdit
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdits:
+    """The edits of one fix in one file."""
+
+    filename: str
+    edits: tuple[TextEdit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A fix as text, ready to be written: all its edits or none."""
+
+    code: str
+    span: Span
+    """Where the finding is."""
+    title: str
+    applicability: Applicability
+    effect: Effect
+    files: tuple[FileEdits, ...]
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        """Order in which fixes are taken: by position of the finding, then code."""
+        span = self.span
+        return (span.filename, span.cell or 0, span.start, span.end, self.code, self.title)
+
+    def skipped(self, reason: str) -> SkippedFix:
+        """The entry for a fix that is not written."""
+        return SkippedFix(self.code, self.span, self.title, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Fixes that can be written at once, and those that cannot, with reasons."""
+
+    chosen: tuple[Offer, ...]
+    skipped: tuple[SkippedFix, ...]
+
+
+def plan_fixes(offers: Iterable[Offer], *, unsafe_fixes: bool) -> Plan:
+    """Choose, in order of position, every allowed fix that does not touch the text of an earlier one.
+
+    Fixes may be equal, or share an insertion that is exactly the same, such as an import that both need.
+    """
+    chosen: list[Offer] = []
+    skipped: list[SkippedFix] = []
+    for offer in sorted(offers, key=lambda offer: offer.sort_key):
+        if not is_allowed(offer.applicability, offer.effect, unsafe_fixes=unsafe_fixes):
+            continue
+        rival = next((other for other in chosen if overlaps(offer, other)), None)
+        if rival is None:
+            chosen.append(offer)
+        else:
+            at = f"{rival.span.start.row}:{rival.span.start.column}"
+            skipped.append(offer.skipped(f"it changes the same text as the fix of {rival.code} at {at}"))
+    return Plan(tuple(chosen), tuple(skipped))
+
+
+def combined(offers: Iterable[Offer]) -> tuple[FileEdits, ...]:
+    """The edits of several fixes that do not overlap, by file, each edit once."""
+    by_file: dict[str, dict[TextEdit, None]] = {}
+    for offer in offers:
+        for part in offer.files:
+            by_file.setdefault(part.filename, {}).update(dict.fromkeys(part.edits))
+    return tuple(
+        FileEdits(name, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))))
+        for name, edits in sorted(by_file.items())
+    )
+
+
+def overlaps(one: Offer, other: Offer) -> bool:
+    """Whether two fixes want different things of the same text; equal fixes want the same."""
+    return one.files != other.files and any(
+        _collide(edit, rival)
+        for part in one.files
+        for rival_part in other.files
+        if part.filename == rival_part.filename
+        for edit in part.edits
+        for rival in rival_part.edits
+    )
+
+
+def _collide(one: TextEdit, other: TextEdit) -> bool:
+    if one == other:
+        # an import that both need; the same removal may be half of two different moves
+        return one.start != one.end
+    # what begins at one place has no order: two insertions, or an insertion and a replacement
+    return one.start == other.start or (one.start < other.end and other.start < one.end)

@@ -1,0 +1,37 @@
+"""What Keras and TensorFlow mean: `interpret` makes a program of parsed modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mpfix.frameworks.keys import public_names
+from mpfix.frameworks.library import KerasLibrary
+from mpfix.semantic.budget import Limits
+from mpfix.semantic.names import resolve_names
+from mpfix.semantic.program import ModuleNames, Program
+from mpfix.semantic.roots import interpret_component
+from mpfix.semantic.syntax import Module
+
+
+def interpret(
+    modules: Sequence[Module],
+    *,
+    generation: int,
+    assume_policy: str | None = None,
+    limits: Limits | None = None,
+    reuse: bool = True,
+) -> Program:
+    """What a component does under a Keras generation (2 or 3).
+
+    Args:
+        assume_policy: the global policy a root starts with instead of `float32`.
+        reuse: whether equal calls are replayed; off gives the same program where no bound is hit.
+    """
+    trace = interpret_component(
+        modules, lambda: KerasLibrary(generation, assume_policy), limits or Limits(), reuse=reuse
+    )
+    names = tuple(ModuleNames(module, resolve_names(module.tree, public_names)) for module in modules)
+    return Program(tuple(modules), generation, trace.occurrences, trace.recurrences, trace.cuts, names)
+
+
+__all__ = ["interpret"]

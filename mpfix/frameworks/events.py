@@ -1,0 +1,198 @@
+"""What happens in training code: the events that rules ask about. Operands are abstract values, as they were then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mpfix.semantic.library import Event
+from mpfix.semantic.values import Object, Value
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet(Event):
+    """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown."""
+
+    policy: Value
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
+class FloatxSet(Event):
+    """`set_floatx(name)`; `layers_before` and `policy_before` tell whether a layer or a policy came first."""
+
+    name: Value
+    package: str
+    layers_before: bool
+    policy_before: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBuilt(Event):
+    """A layer was constructed under `policy`, its own or the global one."""
+
+    layer: Object
+    key: str
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBuilt(Event):
+    """A model object was constructed under `policy`."""
+
+    model: Object
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput(Event):
+    """A tensor that leaves a model which is no part of another one; `tensor` is a `tensor` record."""
+
+    model: Object
+    tensor: Value
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerBuilt(Event):
+    """An optimizer was constructed; `wrapper` when it is a loss scale optimizer around `inner`."""
+
+    optimizer: Object
+    key: str
+    inner: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled(Event):
+    """`model.compile(...)`: `optimizer` as given, `wrapped` whether compile put a loss scale optimizer around it."""
+
+    model: Object
+    optimizer: Value
+    loss: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted(Event):
+    """`model.fit(...)` or `train_on_batch`."""
+
+    model: Object
+
+
+@dataclass(frozen=True, slots=True)
+class LossComputed(Event):
+    """A loss of predictions. `form`: `class`, `function` or `raw`; `loss` the tensor record it gives."""
+
+    form: str
+    key: str
+    predictions: Value
+    loss: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Event):
+    """A tensor was cast: `operand` before, `dtype` after."""
+
+    operand: Value
+    dtype: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCalled(Event):
+    """A model was applied to `inputs` in training code, not inside another model."""
+
+    model: Object
+    inputs: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TapeOpened(Event):
+    """`with GradientTape(...)` began to record."""
+
+    tape: Object
+
+
+@dataclass(frozen=True, slots=True)
+class GradientTaken(Event):
+    """`tape.gradient(target, sources)`; `inside` whether the tape was still recording."""
+
+    tape: Value
+    target: Value
+    sources: Value
+    inside: Value
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled(Event):
+    """A loss was multiplied by the loss scale of `optimizer`; `recording` whether a tape was recording then."""
+
+    optimizer: Value
+    loss: Value
+    method: str
+    recording: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unscaled(Event):
+    """Gradients were divided by the loss scale of `optimizer`."""
+
+    optimizer: Value
+    gradients: Value
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped(Event):
+    """Gradients were clipped, normed or disturbed by noise: `how` is the function's key."""
+
+    gradients: Value
+    how: str
+    threshold: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulated(Event):
+    """Gradients were added to an accumulator that outlives the step."""
+
+    accumulator: Value
+    gradients: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Reset(Event):
+    """An accumulator was set back to zero."""
+
+    accumulator: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Applied(Event):
+    """An optimizer updated variables with gradients (`minimize`: with a loss).
+
+    `wrapped` is whether the optimizer is a loss scale optimizer: True, False, or unknown.
+    """
+
+    optimizer: Value
+    gradients: Value
+    variables: Value
+    method: str
+    wrapped: Value
+    model: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingMethodUsed(Event):
+    """An attribute of the Keras 2 loss scale optimizer was used that Keras 3 lost, such as `get_scaled_loss`."""
+
+    optimizer: Value
+    name: str
+    called: bool
+    wrapped: Value
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeTested(Event):
+    """`hasattr(optimizer, name)` and its like."""
+
+    owner: Value
+    name: str
+    answer: bool | None

@@ -1,0 +1,356 @@
+"""Gradients as values: from tapes through arithmetic, accumulators and clips to `apply_gradients`."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks.events import Accumulated, Clipped, GradientTaken, Reset, TapeOpened
+from mpfix.frameworks.handlers import Functions, Method, Methods
+from mpfix.frameworks.layers import first_tensor
+from mpfix.semantic.containers import list_content
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import (
+    FALSE_VALUE,
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    At,
+    Choice,
+    Constant,
+    Library,
+    Loop,
+    Object,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+    widened,
+)
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+
+# -- tapes
+
+
+def make_tape(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`tf.GradientTape(persistent=...)`."""
+    tape = run.new_object("tape", node, key=function.key)
+    run.set(tape, "persistent", arguments.get(0, "persistent") or FALSE_VALUE)
+    run.set(tape, "active", FALSE_VALUE)
+    return tape
+
+
+def enter_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> Value:
+    """`with tape:` starts (or goes on) recording."""
+    run.set(tape, "active", TRUE_VALUE)
+    run.emit(TapeOpened(node, tape))
+    lib.record(run, 1)
+    return tape
+
+
+def exit_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> None:
+    """The `with` block of a tape ends."""
+    run.set(tape, "active", FALSE_VALUE)
+    lib.record(run, -1)
+
+
+def distributed_tape(
+    lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST
+) -> Value | None:
+    """A Horovod tape is the tape it is given, which reduces over processes besides."""
+    tape = arguments.get(0, "gradtape")
+    if isinstance(tape, Object):
+        run.set(tape, "distributed", TRUE_VALUE)
+    return tape
+
+
+def _take(method: str) -> Method:
+    def handler(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+        target = arguments.get(0, "target") or run.unknown(node)
+        sources = arguments.get(1, "sources") or run.unknown(node)
+        inside = (
+            run.get(receiver, "active") if isinstance(receiver, Object) else Unknown(("inside", receiver), "inside")
+        )
+        run.emit(GradientTaken(node, receiver, target, sources, inside, method))
+        return run.each(target, lambda one: taken(run, one, receiver, node))
+
+    return handler
+
+
+def taken(run: Run, target: Value, tape: Value, node: ast.AST) -> Record:
+    """The gradients of one target: they keep what is known of the loss."""
+    loss = first_tensor(run, target) if not isinstance(target, Record) else target
+    kept: dict[str, Value] = {}
+    if isinstance(loss, Record):
+        names = (
+            "scaled",
+            "scaled at",
+            "scaled before",
+            "vector",
+            "divided",
+            "divided at",
+            "summed",
+            "loss form",
+            "loss at",
+        )
+        kept = {name: loss.get(name) for name in names if loss.get(name) != NONE}
+    else:
+        kept["vector"] = Unknown(("vector", target), "vector")
+        kept["scaled"] = Unknown(("scaled", target), "scaled") if not _is_plain_loss(target) else NONE
+        kept["divided"] = Unknown(("divided", target), "divided")
+    kept["taken"] = At(run.place(node))
+    if isinstance(tape, Object) and run.get(tape, "distributed") == TRUE_VALUE:
+        kept["distributed"] = TRUE_VALUE
+    return Record("gradients", run.place(node), kept)
+
+
+def _is_plain_loss(target: Value) -> bool:
+    """An unknown that comes straight from a call is the result of that call: nobody scaled it since."""
+    return isinstance(target, Unknown) and target.origin[0] in ("call", "operator")
+
+
+# -- from whatever holds gradients to one record
+
+
+def gradients_of(lib: KerasLibrary, run: Run, value: Value, node: ast.AST) -> Value:
+    """The gradients in an argument: a record, `zip(gradients, variables)`, a list of either, an accumulator."""
+    return run.each(value, lambda one: _gradients_of(lib, run, one, node))
+
+
+def _gradients_of(lib: KerasLibrary, run: Run, value: Value, node: ast.AST) -> Value:
+    if isinstance(value, Loop):
+        inner = widened(value)
+        if isinstance(inner, Record) and inner.kind == "gradients":
+            return inner.having({"accumulator": value}) if inner.get("accumulator") == NONE else inner
+        return _gradients_of(lib, run, inner, node)
+    if isinstance(value, Object) and value.kind == "variable":
+        return Record("gradients", run.place(node), {"accumulator": value, **_remembered(run, value)})
+    content = list_content(run, value)
+    if content is not None and content.items:
+        first = content.items[0]
+        return run.each(first, lambda one: _gradients_of(lib, run, one, node))
+    return value
+
+
+def _remembered(run: Run, accumulator: Object) -> dict[str, Value]:
+    """What is known of the gradients that were added to a variable."""
+    added = run.get(accumulator, "added")
+    if not isinstance(added, Record):
+        return {}
+    names = (
+        "scaled",
+        "scaled at",
+        "unscaled",
+        "unscaled at",
+        "vector",
+        "divided",
+        "divided at",
+        "taken",
+        "loss at",
+        "distributed",
+    )
+    return {name: added.get(name) for name in names if added.get(name) != NONE}
+
+
+def variables_of(run: Run, value: Value) -> Value:
+    """The variables in `zip(gradients, variables)`; None (the constant) when they cannot be told."""
+    content = list_content(run, value)
+    if content is not None and content.items:
+        first = content.items[0]
+        if isinstance(first, Sequence) and len(first.items) == 2:
+            return first.items[1]
+    return NONE
+
+
+# -- arithmetic
+
+
+def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
+    """Operators with gradients, accumulators or loop values of them; None where none takes part."""
+    plain = tuple(widened(operand) for operand in operands)
+    if not any(_is_gradients(one) for one in plain):
+        return _variable_arithmetic(run, name, operands, node)
+    if name in ("Add", "Sub"):
+        return _sum(lib, run, operands, plain, node)
+    if name in ("Div", "Mult", "FloorDiv"):
+        return _multiple(run, name, operands, plain, node)
+    return next(one for one in plain if _is_gradients(one))
+
+
+def _is_gradients(value: Value) -> bool:
+    return isinstance(value, Record) and value.kind == "gradients"
+
+
+def _sum(lib: KerasLibrary, run: Run, operands: tuple[Value, ...], plain: tuple[Value, ...], node: ast.AST) -> Value:
+    gradients = [one for one in plain if isinstance(one, Record) and one.kind == "gradients"]
+    fresh = gradients[-1]
+    for operand, inner in zip(operands, plain, strict=True):
+        if isinstance(operand, Loop):
+            others = [one for one in plain if one is not inner and _is_gradients(one)]
+            fresh = others[0] if others and isinstance(others[0], Record) else fresh
+            run.emit(Accumulated(node, operand, fresh))
+            return fresh.having({"accumulator": operand}, run.place(node))
+        if isinstance(inner, Object) and inner.kind == "variable":
+            return fresh.having({"accumulator": inner}, run.place(node))
+    partner = next((one for one in gradients if one is not fresh), None)
+    if partner is not None and partner.get("accumulator") != NONE:
+        return partner
+    return fresh
+
+
+def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Value, ...], node: ast.AST) -> Value:
+    if _is_gradients(plain[0]):
+        gradients, factor, original = plain[0], operands[-1], operands[0]
+    else:
+        gradients, factor, original = plain[-1], operands[0], operands[-1]
+    assert isinstance(gradients, Record)
+    if isinstance(original, Loop) and gradients.get("accumulator") == NONE:
+        gradients = gradients.having({"accumulator": original})
+    if isinstance(widened(factor), Record) and widened(factor).kind == "scale":  # type: ignore[attr-defined]
+        return gradients.having({"unscaled": factor, "unscaled at": At(run.place(node))}, run.place(node))
+    is_division = name != "Mult"
+    if not is_division and isinstance(factor, Constant) and isinstance(factor.value, (int, float)):
+        is_division = abs(factor.value) < 1
+    if not is_division and not isinstance(factor, Constant):
+        is_division = True  # times something unknown: it may well be one over the window
+    if not is_division:
+        return gradients.having({}, run.place(node))
+    return divided(run, gradients, factor, node)
+
+
+def divided(run: Run, value: Record, by: Value, node: ast.AST) -> Record:
+    """A loss or gradients divided by something; a second division is remembered besides."""
+    changed: dict[str, Value] = {"divided": by, "divided at": At(run.place(node))}
+    if value.get("divided") != NONE:
+        changed = {"divided again": by, "divided again at": At(run.place(node))}
+    return value.having(changed, run.place(node))
+
+
+def _variable_arithmetic(run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
+    """`accumulator / n` of a variable that gradients were added to."""
+    first = widened(operands[0])
+    if (
+        isinstance(first, Object)
+        and first.kind == "variable"
+        and name in ("Div", "Mult")
+        and run.get(first, "added") != NONE
+    ):
+        record = Record("gradients", run.place(node), {"accumulator": first, **_remembered(run, first)})
+        return _multiple(run, name, (record, *operands[1:]), (record, *map(widened, operands[1:])), node)
+    return None
+
+
+# -- accumulators in variables
+
+
+def make_variable(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`tf.Variable(initial, ...)`."""
+    variable = run.new_object("variable", node, key=function.key)
+    initial = arguments.get(0, "initial_value") or arguments.get(0, "initializer") or NONE
+    run.set(variable, "initial", initial)
+    run.set(variable, "zero", TRUE_VALUE if is_zero(initial) else NONE)
+    return variable
+
+
+def is_zero(value: Value) -> bool:
+    """Whether a value surely is zero, or a tensor of zeros."""
+    value = widened(value)
+    if isinstance(value, Constant):
+        return value.value in (0, 0.0) and value.value is not False
+    return isinstance(value, Record) and value.get("zeros") == TRUE_VALUE
+
+
+def _assign_add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    added = gradients_of(lib, run, arguments.positional[0], node) if arguments.positional else NONE
+    if isinstance(receiver, Object):
+        _note_added(run, receiver, added, node)
+    return receiver
+
+
+def _note_added(run: Run, accumulator: Object, added: Value, node: ast.AST) -> None:
+    def note(one: Value) -> Value:
+        if isinstance(one, Record) and one.kind == "gradients":
+            run.emit(Accumulated(node, accumulator, one))
+            run.set(accumulator, "added", one)
+        return one
+
+    run.each(added, note)
+
+
+def _assign(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    given = arguments.positional[0] if arguments.positional else NONE
+    if not isinstance(receiver, Object):
+        return None
+
+    def note(one: Value) -> Value:
+        inner = widened(one)
+        if is_zero(inner):
+            run.emit(Reset(node, receiver))
+        elif isinstance(inner, Record) and inner.kind == "gradients":
+            if inner.get("accumulator") == receiver:
+                _note_added(run, receiver, inner, node)
+            else:
+                run.emit(Reset(node, receiver))  # starts again from the current gradient
+                run.set(receiver, "added", inner)
+        elif isinstance(inner, Unknown):
+            run.set(receiver, "added", inner) if run.get(receiver, "added") != NONE else None
+        return one
+
+    run.each(given, note)
+    return receiver
+
+
+# -- clips
+
+
+def clip(lib: KerasLibrary, run: Run, key: str, threshold: int, arguments: Arguments, node: ast.AST) -> Value | None:
+    """A clip or norm of gradients; None when its argument is something else."""
+    if not arguments.positional:
+        return None
+    value = arguments.positional[0]
+    gradients = gradients_of(lib, run, value, node)
+    if not any(_is_gradients(one) for one in _alternatives(gradients)):
+        return None
+    limit = arguments.positional[threshold] if 0 <= threshold < len(arguments.positional) else None
+    if limit is None and threshold >= 0:
+        limit = next(
+            (arguments.keyword(name) for name in ("clip_norm", "clip_value_max", "x_max") if arguments.keyword(name)),
+            None,
+        )
+
+    def clipped(one: Value) -> Value:
+        if not (isinstance(one, Record) and one.kind == "gradients"):
+            return one
+        run.emit(Clipped(node, one, key, limit or NONE))
+        if threshold < 0:
+            return Record("tensor", run.place(node), {"norm of": At(one.place)})
+        return one.having({"clipped": Constant(key), "clipped at": At(run.place(node))}, run.place(node))
+
+    result = run.each(gradients, clipped)
+    if key == "tensorflow.clip_by_global_norm":
+        return Sequence((result, Record("tensor", run.place(node), {"norm of": At(run.place(node))})))
+    return result
+
+
+def _alternatives(value: Value) -> tuple[Value, ...]:
+    return tuple(one for _, one in value) if isinstance(value, Choice) else (value,)
+
+
+FUNCTIONS: Functions = {
+    "tensorflow.GradientTape": make_tape,
+    "horovod.tensorflow.DistributedGradientTape": distributed_tape,
+    "horovod.tensorflow.keras.DistributedGradientTape": distributed_tape,
+    "tensorflow.Variable": make_variable,
+    "keras.Variable": make_variable,
+    "keras.backend.variable": make_variable,
+}
+METHODS: Methods = {
+    ("tape", "gradient"): _take("gradient"),
+    ("tape", "jacobian"): _take("jacobian"),
+    ("tape", "batch_jacobian"): _take("batch_jacobian"),
+    ("variable", "assign_add"): _assign_add,
+    ("variable", "assign"): _assign,
+}

@@ -1,0 +1,226 @@
+"""Layers: construction under a policy, the tensor a call gives, activations."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks.events import LayerBuilt
+from mpfix.frameworks.handlers import Functions, Methods
+from mpfix.frameworks.policies import as_policy, compute_dtype
+from mpfix.frameworks.tables import load_table
+from mpfix.semantic.containers import list_content
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import (
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    At,
+    Choice,
+    Constant,
+    Library,
+    Object,
+    Record,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+PASSING = frozenset(
+    [
+        "Reshape",
+        "Flatten",
+        "Dropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "Permute",
+        "RepeatVector",
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+        "GaussianDropout",
+        "ActivityRegularization",
+        "Identity",
+    ]
+)
+"""Layers that hand their input's values on: a softmax before them is still the softmax that the loss sees."""
+
+WRAPPERS = frozenset({"TimeDistributed"})
+"""Layers whose output is that of the layer they wrap."""
+
+
+def layer_rows() -> dict[str, dict[str, object]]:
+    """The rows of `tables/layers.toml` by class name: positional arguments and the default activation."""
+    rows: dict[str, dict[str, object]] = load_table("layers")
+    return rows
+
+
+def activation_name(run: Run, value: Value | None) -> Value:
+    """The name of an activation argument: `"softmax"`, `tf.nn.softmax` and `keras.activations.softmax` are one."""
+    if value is None:
+        return NONE
+    return run.each(value, _activation)
+
+
+def _activation(value: Value) -> Value:
+    if isinstance(value, Constant):
+        return NONE if value.value == "linear" else value
+    if isinstance(value, Library):
+        return Constant(value.key.rpartition(".")[2])
+    if isinstance(value, Object) and value.key.startswith("keras.layers."):
+        return Constant(value.key.rpartition(".")[2].lower())
+    return value if isinstance(value, Unknown) else Unknown(("activation", value), str(value))
+
+
+def make_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """A built-in layer, constructed here."""
+    name = function.key.rpartition(".")[2]
+    row = layer_rows().get(name, {})
+    layer = run.new_object("layer", node, key=function.key)
+    policy = own_policy(run, arguments.get(None, "dtype"), node)
+    run.set(layer, "policy", policy)
+    run.set(layer, "package", Constant(function.package))
+    activation = _row_activation(run, name, row, arguments)
+    run.set(layer, "activation", activation)
+    positions = row.get("positional", [])
+    assert isinstance(positions, list)
+    for index, argument in enumerate(positions[:4]):
+        value = arguments.get(index, str(argument))
+        if value is not None:
+            run.set(layer, f"argument {argument}", value)
+    mark_made(run, layer, policy, function.key, node)
+    return layer
+
+
+def mark_made(run: Run, layer: Object, policy: Value, key: str, node: ast.AST) -> None:
+    """A layer was constructed: the event, and the note that there is one."""
+    if run.get_global("layer made") is None:
+        run.set_global("layer made", TRUE_VALUE)
+    run.emit(LayerBuilt(node, layer, key, policy))
+
+
+def own_policy(run: Run, dtype: Value | None, node: ast.AST) -> Value:
+    """The policy of a layer with this `dtype` argument: its own, marked `explicit`, or the global one in force."""
+    own = as_policy(run, dtype, node)
+    inherited = run.get_global("policy") or run.unknown(node)
+
+    def choose(one: Value) -> Value:
+        if isinstance(one, Constant):
+            return inherited
+        return one.having({"explicit": TRUE_VALUE}) if isinstance(one, Record) else one
+
+    return run.each(own, choose)
+
+
+def _row_activation(run: Run, name: str, row: dict[str, object], arguments: Arguments) -> Value:
+    if name in ("Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU"):
+        return Constant(name.lower())
+    positions = row.get("positional", [])
+    if isinstance(positions, list) and "activation" in row:
+        given = arguments.get(positions.index("activation") if "activation" in positions else None, "activation")
+        default = row["activation"]
+        return (
+            activation_name(run, given) if given is not None else (NONE if default == "linear" else Constant(default))
+        )
+    if name == "Lambda":
+        return Unknown(("lambda", name), "Lambda")
+    return NONE
+
+
+# -- calling
+
+
+def call_layer(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments, node: ast.AST) -> Value:
+    """The tensor a built-in layer gives."""
+    given = (
+        arguments.positional[0] if arguments.positional else arguments.keyword("inputs") or arguments.keyword("query")
+    )
+    return layer_output(lib, run, layer, given if given is not None else run.unknown(node), node)
+
+
+def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
+    """What a layer makes of an input tensor."""
+    name = layer.key.rpartition(".")[2]
+    if name in WRAPPERS or name == "Bidirectional":
+        inner = run.get(layer, "argument layer")
+        if name in WRAPPERS and isinstance(inner, Object):
+            return run.call(inner, Arguments((given,)), node)
+    symbolic = _symbolic(run, given)
+    dtype = compute_dtype(run, run.get(layer, "policy"))
+    properties: dict[str, Value] = {"dtype": dtype, "symbolic": symbolic}
+    activation = run.get(layer, "activation")
+    if name == "Embedding":
+        activation = NONE
+    if name in PASSING or (name == "Activation" and activation == NONE):
+        before = first_tensor(run, given)
+        if isinstance(before, Record):
+            properties = {**before.properties, **properties}
+            if name == "Activation":
+                properties["cast by layer"] = TRUE_VALUE
+        return Record("tensor", run.place(node), properties)
+    properties |= {"layer": layer, "maker": At(layer.place), "policy": run.get(layer, "policy")}
+    if activation != NONE:
+        properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
+    properties["units"] = run.get(layer, "argument units")
+    return Record("tensor", run.place(node), properties)
+
+
+def _symbolic(run: Run, given: Value) -> Value:
+    tensor = first_tensor(run, given)
+    return tensor.get("symbolic") if isinstance(tensor, Record) else NONE
+
+
+def first_tensor(run: Run, value: Value) -> Value | None:
+    """The first tensor record in a value, through lists and choices; None when there is none."""
+    if isinstance(value, Record):
+        return value
+    if isinstance(value, Choice):
+        return next((found for _, one in value if (found := first_tensor(run, one)) is not None), None)
+    content = list_content(run, value)
+    for item in content.items if content is not None else ():
+        found = first_tensor(run, item)
+        if found is not None:
+            return found
+    return None
+
+
+def make_input(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`keras.Input`: a symbolic float32 tensor."""
+    return Record(
+        "tensor", run.place(node), {"dtype": Constant("float32"), "symbolic": TRUE_VALUE, "input": TRUE_VALUE}
+    )
+
+
+def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`super().__init__(dtype=...)` of a project's layer: the base class sets the policy."""
+    if isinstance(receiver, Object):
+        dtype = arguments.keyword("dtype")
+        if dtype is not None:
+            run.set(receiver, "policy", own_policy(run, dtype, node))
+    return NONE
+
+
+def _add_weight(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    trainable = arguments.keyword("trainable") or TRUE_VALUE
+    variable = run.new_object("variable", node, key="weight")
+    run.set(variable, "trainable", trainable)
+    initial = arguments.get(4, "initializer") if lib.generation == 2 else arguments.get(1, "initializer")
+    if isinstance(initial, Constant) and initial.value == "zeros":
+        run.set(variable, "zero", TRUE_VALUE)
+    dtype = arguments.keyword("dtype")
+    run.set(variable, "dtype", dtype if dtype is not None else Constant("float32"))
+    return variable
+
+
+FUNCTIONS: Functions = {"keras.Input": make_input, "keras.layers.Input": make_input}
+METHODS: Methods = {
+    ("layer", "__init__"): _layer_init,
+    ("layer", "add_weight"): _add_weight,
+    ("model", "add_weight"): _add_weight,
+}

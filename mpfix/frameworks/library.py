@@ -1,0 +1,512 @@
+"""The library model of Keras and TensorFlow: what the interpreter asks about outside names and framework values."""
+
+from __future__ import annotations
+
+import ast
+from typing import cast
+
+from mpfix.frameworks import gradients, layers, models, optimizers, policies, tensors
+from mpfix.frameworks.events import AttributeTested, ModelBuilt, PolicySet
+from mpfix.frameworks.handlers import Function, Method
+from mpfix.frameworks.keys import canonical, public_names
+from mpfix.semantic.calls import call_method, class_attribute
+from mpfix.semantic.guards import TRUE, Guard
+from mpfix.semantic.library import CONTAINERS, Iteration
+from mpfix.semantic.run import Occurrence, Run
+from mpfix.semantic.values import (
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    Bound,
+    Choice,
+    Constant,
+    Library,
+    Object,
+    Record,
+    Unknown,
+    Value,
+    widened,
+)
+from mpfix.semantic.values import Function as ProjectFunction
+
+FUNCTIONS: dict[str, Function] = {
+    **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS, **gradients.FUNCTIONS,
+    **tensors.FUNCTIONS,
+}  # fmt: skip
+METHODS: dict[tuple[str, str], Method] = {
+    **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
+}  # fmt: skip
+TAPES = frozenset({"tensorflow.GradientTape"})
+MODELLED = ("keras", "tensorflow")
+
+
+def role_of(key: str) -> str | None:
+    """What instances of a library class are: `model`, `layer`, `optimizer`, `tape`, ...; None for others."""
+    if key in ("keras.Model", "keras.Sequential"):
+        return "model"
+    if key in optimizers.WRAPPERS:
+        return "optimizer"
+    if key in TAPES:
+        return "tape"
+    name = key.rpartition(".")[2]
+    if not name[:1].isupper():
+        return None
+    for prefix, role in ROLES:
+        if key.startswith(prefix):
+            return role
+    return None
+
+
+ROLES = (
+    ("keras.layers.", "layer"),
+    ("keras.optimizers.schedules.", "schedule"),
+    ("keras.optimizers.", "optimizer"),
+    ("keras.losses.", "loss"),
+    ("keras.metrics.", "metric"),
+    ("keras.callbacks.", "callback"),
+    ("tensorflow.distribute.", "strategy"),
+    ("tensorflow_addons.optimizers.", "optimizer"),
+    ("tensorflow_addons.layers.", "layer"),
+    ("tensorflow_addons.losses.", "loss"),
+    ("tensorflow.train.", "optimizer"),
+)
+
+
+class KerasLibrary:
+    """One root's library model; its own state lives in the run's store, so that it follows the path condition."""
+
+    kept_words: frozenset[object] = frozenset(
+        [
+            "float16",
+            "float32",
+            "float64",
+            "bfloat16",
+            "half",
+            "mixed_float16",
+            "mixed_bfloat16",
+            "softmax",
+            "sigmoid",
+            "log_softmax",
+            "tanh",
+            "linear",
+            "relu",
+            "elu",
+            "selu",
+            "gelu",
+            "swish",
+            "sum",
+            "mean",
+            "none",
+            "auto",
+        ]
+    )
+
+    def __init__(self, generation: int, assume_policy: str | None = None) -> None:
+        self.generation = generation
+        self.assume_policy = assume_policy
+        self.models: list[Object] = []
+
+    # -- state
+
+    def start(self, run: Run) -> None:
+        """The policy is the library's default, or the one to assume."""
+        self.start_policy(run, ast.Pass())
+        run.set_global("nesting", Constant(0))
+        run.set_global("recording", Constant(0))
+
+    def start_policy(self, run: Run, node: ast.AST) -> None:
+        """Put the global policy (back) to what a fresh process has."""
+        name = self.assume_policy or "float32"
+        module = run.module
+        properties: dict[str, Value] = {"name": Constant(name), "default": TRUE_VALUE}
+        if self.assume_policy:
+            properties["assumed"] = TRUE_VALUE
+        from mpfix.semantic.syntax import Place
+
+        place = Place(module, module.tree) if module is not None else Place(cast("object", None), node)  # type: ignore[arg-type]
+        run.set_global("policy", Record("policy", place, properties))
+
+    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+        """What nobody called is built under Ambient: the policies that any code of the component sets."""
+        if run.get_global("policy set") is None and run.module is not None:
+            self.start_policy(run, run.module.tree)
+        found = [o for o in occurrences if isinstance(o.event, PolicySet)]
+        if not found:
+            return
+        alternatives: list[tuple[Guard, Value]] = []
+        for occurrence in reversed(found):
+            event = cast(PolicySet, occurrence.event)
+            alternatives.append((occurrence.guard, event.policy))
+        plain = {str(value.get("name")) for _, value in alternatives if isinstance(value, Record)}
+        if len(plain) > 1 and any(not guard for guard, _ in alternatives):
+            # several policies, and none says when: each may be the one in force
+            alternatives = [
+                (frozenset({(Unknown(("policy of", value), f"the policy of line {value.place.line}"), True)}), value)
+                if isinstance(value, Record)
+                else (guard, value)
+                for guard, value in alternatives
+            ]
+        default = run.get_global("policy")
+        if default is not None and not isinstance(default, Choice):
+            alternatives.append((TRUE, default))
+        merged = run.merge(alternatives)
+        if merged is not None:
+            run.set_global("policy", merged)
+
+    def nesting(self, run: Run) -> int:
+        """How many models are being called right now."""
+        value = run.get_global("nesting")
+        return value.value if isinstance(value, Constant) else 0
+
+    def enter_model(self, run: Run, by: int) -> None:
+        """A model's own `call` begins (1) or ends (-1)."""
+        run.set_global("nesting", Constant(self.nesting(run) + by))
+
+    def recording(self, run: Run) -> bool:
+        """Whether some tape records right now."""
+        value = run.get_global("recording")
+        return isinstance(value, Constant) and value.value > 0
+
+    def record(self, run: Run, by: int) -> None:
+        """A tape begins (1) or ends (-1) to record."""
+        value = run.get_global("recording")
+        before = value.value if isinstance(value, Constant) else 0
+        run.set_global("recording", Constant(before + by))
+
+    def distribute(self, run: Run) -> None:
+        """A distribution strategy is in use."""
+        run.set_global("distributed", TRUE_VALUE)
+
+    # -- names
+
+    def name(self, qualified: str) -> Value:
+        """A library name under its canonical key; framework dtypes are constants."""
+        key = canonical(qualified)
+        return self._named(key.name, key.package)
+
+    def _named(self, key: str, package: str) -> Value:
+        head, _, last = key.rpartition(".")
+        if head in ("tensorflow", "tensorflow.dtypes", "numpy", "jax.numpy") and last in policies.DTYPES:
+            return Constant("float16" if last == "half" else last)
+        return Library(key, package)
+
+    def star(self, module: str, name: str) -> Value | None:
+        """Star imports bind the public names of the library."""
+        return self.name(f"{module}.{name}") if name in public_names(module) else None
+
+    def merge(self, values: tuple[Value, ...]) -> Value | None:
+        """`try: import a except: import b`: the one that is modelled."""
+        known = [one for one in values if isinstance(one, Library) and one.key.partition(".")[0] in MODELLED]
+        return known[0] if known else None
+
+    # -- attributes
+
+    def role(self, value: Value) -> str | None:
+        """What a framework object, or an instance of a project subclass, is."""
+        if not isinstance(value, Object):
+            return None
+        if value.cls is None:
+            return value.kind if value.kind not in CONTAINERS else None
+        for base in value.cls.library_bases():
+            role = role_of(base.key)
+            if role is not None:
+                return role
+        return None
+
+    def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
+        if isinstance(receiver, Library):
+            if receiver.key.startswith("keras."):
+                return self._named(canonical(f"{receiver.key}.{name}").name, receiver.package)
+            key = canonical(f"{receiver.key}.{name}")
+            return self._named(key.name, key.package)
+        if isinstance(receiver, Record):
+            return self._record_attribute(run, receiver, name, node)
+        if isinstance(receiver, Object):
+            return self._object_attribute(run, receiver, name, node)
+        if isinstance(receiver, Unknown) and (
+            name in optimizers.DUCK or name in ("trainable_variables", "trainable_weights")
+        ):
+            if name.startswith("trainable"):
+                return Record("variables", run.place(node), {"owner": receiver})
+            return Bound(Library(f"optimizer.{name}"), receiver)
+        return None
+
+    def _record_attribute(self, run: Run, receiver: Record, name: str, node: ast.AST) -> Value | None:
+        if receiver.kind == "policy":
+            return policies.policy_attribute(self, run, receiver, name)
+        if receiver.kind == "tensor":
+            return tensors.tensor_attribute(self, run, receiver, name, node)
+        return None
+
+    def _object_attribute(self, run: Run, receiver: Object, name: str, node: ast.AST) -> Value | None:
+        role = self.role(receiver)
+        if role == "optimizer":
+            found = optimizers.optimizer_attribute(self, run, receiver, name, node)
+            if found is not None:
+                return found
+        if role in ("model", "layer"):
+            found = models.model_attribute(self, run, receiver, name, node)
+            if found is not None:
+                return found
+        return Bound(Library(f"{role}.{name}"), receiver) if role is not None else None
+
+    def store(self, run: Run, receiver: Value, name: str, value: Value, node: ast.AST) -> bool:
+        return not isinstance(receiver, Object)
+
+    # -- calls
+
+    def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+        if isinstance(function, Library):
+            return self._call_name(run, function, arguments, node)
+        if isinstance(function, Bound) and isinstance(function.function, Library):
+            return self._call_method(run, function, arguments, node)
+        if isinstance(function, Object):
+            return self._call_object(run, function, arguments, node)
+        if isinstance(function, Record) and function.kind == "tensor":
+            return None
+        return None
+
+    def _call_name(self, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+        key = function.key
+        handler = FUNCTIONS.get(key)
+        if handler is not None:
+            return handler(self, run, function, arguments, node)
+        position = tensors.clips().get(key)
+        if position is not None:
+            found = gradients.clip(self, run, key, position, arguments, node)
+            if found is not None:
+                return found
+        found = tensors.operation(self, run, function, arguments, node)
+        if found is not None:
+            return found
+        return self._construct(run, function, arguments, node)
+
+    def _construct(self, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+        key = function.key
+        role = role_of(key)
+        if role == "layer":
+            return layers.make_layer(self, run, function, arguments, node)
+        if role == "optimizer":
+            return optimizers.make_optimizer(self, run, function, arguments, node)
+        if role == "loss":
+            return tensors.make_loss(self, run, function, arguments, node)
+        if role in ("strategy", "metric", "schedule", "callback"):
+            if role == "strategy":
+                self.distribute(run)
+            return run.new_object(role, node, key=key)
+        if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
+            return models.make_application(self, run, function, arguments, node)
+        if key.startswith(("keras.losses.", "keras.backend.")) and key.endswith(LOSS_FUNCTIONS):
+            return tensors.loss_function(self, run, function, arguments, node)
+        if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
+            return run.unknown(node)
+        if key.startswith("horovod") and key.endswith("DistributedOptimizer"):
+            return arguments.get(0, "optimizer")
+        return None
+
+    def _call_method(self, run: Run, function: Bound, arguments: Arguments, node: ast.AST) -> Value | None:
+        assert isinstance(function.function, Library)
+        receiver = widened(function.receiver)
+        name = function.function.key.rpartition(".")[2]
+        role = self.role(receiver)
+        if role is None and isinstance(receiver, Unknown):
+            role = "optimizer"
+        handler = METHODS.get((role or "", name))
+        if handler is None and role == "layer":
+            handler = METHODS.get(("model", name)) if name in ("add_weight",) else None
+        if name == "__call__" and isinstance(receiver, Object):
+            return self._call_object(run, receiver, arguments, node)
+        if handler is not None:
+            return handler(self, run, receiver, arguments, node)
+        return None
+
+    def _call_object(self, run: Run, function: Object, arguments: Arguments, node: ast.AST) -> Value | None:
+        role = self.role(function)
+        if role == "model":
+            return models.call_model(self, run, function, arguments, node)
+        if role == "layer":
+            return self._call_layer(run, function, arguments, node)
+        if role == "loss":
+            return self._call_loss(run, function, arguments, node)
+        return None
+
+    def _call_layer(self, run: Run, layer: Object, arguments: Arguments, node: ast.AST) -> Value:
+        if layer.cls is None or class_attribute(run, layer, "call", node) is None:
+            return layers.call_layer(self, run, layer, arguments, node)
+        if run.get(layer, "build ran") == NONE:
+            run.set(layer, "build ran", TRUE_VALUE)
+            call_method(run, layer, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
+        self.enter_model(run, 1)
+        try:
+            found = call_method(run, layer, "call", self._autocast(run, layer, arguments), node)
+        finally:
+            self.enter_model(run, -1)
+        run.ended = False
+        return found if found is not None else run.unknown(node)
+
+    def _autocast(self, run: Run, layer: Object, arguments: Arguments) -> Arguments:
+        """Float inputs arrive in the layer's compute dtype: all of them on Keras 3, the first on Keras 2."""
+        dtype = policies.compute_dtype(run, run.get(layer, "policy"))
+
+        def cast_input(one: Value) -> Value:
+            if isinstance(one, Record) and one.kind == "tensor" and one.get("dtype") != NONE:
+                return one.having({"dtype": dtype})
+            return one
+
+        count = len(arguments.positional) if self.generation == 3 else 1
+        positional = tuple(
+            run.each(value, cast_input) if index < count else value for index, value in enumerate(arguments.positional)
+        )
+        return Arguments(positional, arguments.keywords, arguments.open_positional, arguments.open_keywords)
+
+    def _call_loss(self, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:
+        if loss.cls is not None:
+            found = call_method(run, loss, "call", arguments, node)
+            if found is not None:
+                return found
+        return tensors.call_loss(self, run, loss, arguments, node)
+
+    def loss(self, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
+        """A loss of predictions that the framework computes."""
+        return tensors.compute(self, run, form, key, predictions, node)
+
+    # -- project subclasses
+
+    def created(self, run: Run, instance: Object, arguments: Arguments, node: ast.AST) -> None:
+        """An instance takes the policy in force when it is constructed."""
+        role = self.role(instance)
+        if role in ("model", "layer"):
+            run.set(instance, "policy", run.get_global("policy") or run.unknown(node))
+        if role == "model":
+            self.models.append(instance)
+            run.emit(ModelBuilt(node, instance, run.get(instance, "policy")))
+        elif role == "layer":
+            key = instance.cls.name if instance.cls else ""
+            layers.mark_made(run, instance, run.get(instance, "policy"), key, node)
+        elif role == "optimizer":
+            run.set(instance, "wrapped", Unknown(("wrapped", instance.serial), "wrapped"))
+
+    def constructed(self, run: Run, instance: Object, node: ast.AST) -> None:
+        """Nothing to do once `__init__` has run."""
+
+    def reach(self, run: Run, function: ProjectFunction, receiver: Object | None) -> bool:
+        """`train_step` and `call` of a model that nobody trains here run as `fit` and `model(x)` would run them."""
+        if receiver is None or self.role(receiver) not in ("model", "layer"):
+            return False
+        if function.name == "train_step" and self.role(receiver) == "model":
+            models.run_train_step(self, run, receiver, function.node)
+            return True
+        if function.name == "call":
+            unknown = Unknown(("input", receiver.serial), "inputs")
+            self._call_object(run, receiver, Arguments((unknown,), open_keywords=True), function.node)
+            return True
+        return False
+
+    def finish(self, run: Run) -> None:
+        """Model outputs are known when everything is built."""
+        if run.muted:
+            return
+        models.emit_outputs(self, run)
+
+    # -- items, operators, iteration
+
+    def item(self, run: Run, receiver: Value, key: Value, node: ast.AST) -> Value | None:
+        if isinstance(receiver, Record):
+            return tensors.tensor_item(run, receiver, node) if receiver.kind == "tensor" else receiver
+        if isinstance(receiver, Library) and receiver.key == "os.environ":
+            return Unknown(("environment", key, NONE), f"os.environ[{key}]")
+        return None
+
+    def store_item(self, run: Run, receiver: Value, key: Value, value: Value, node: ast.AST) -> bool:
+        if isinstance(receiver, Library) and receiver.key == "os.environ" and isinstance(key, Constant):
+            run.set_global(f"environment {key.value}", value)
+        return True
+
+    def operator(self, run: Run, operator: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
+        found = gradients.arithmetic(self, run, operator, operands, node)
+        if found is not None:
+            return found
+        plain = tuple(widened(one) for one in operands)
+        if any(isinstance(one, Record) and one.kind == "scale" for one in plain) and not any(
+            isinstance(one, Record) and one.kind == "tensor" for one in plain
+        ):
+            return next(one for one in plain if isinstance(one, Record) and one.kind == "scale")
+        return tensors.arithmetic(self, run, operator, operands, node)
+
+    def iterate(self, run: Run, value: Value, node: ast.AST) -> Iteration | None:
+        if isinstance(value, Record):
+            return Iteration(value, value.kind in ("gradients", "variables"))
+        if isinstance(value, Object) and value.kind == "variable":
+            return Iteration(value, True)
+        return None
+
+    def truth(self, run: Run, value: Value) -> bool | None:
+        if isinstance(value, Library):
+            return True
+        if isinstance(value, Object):
+            return None if value.kind == "variable" else True
+        return True if isinstance(value, Record) and value.kind in ("policy", "gradients", "variables") else None
+
+    def has_attribute(self, run: Run, value: Value, name: str, node: ast.AST) -> bool | None:
+        if (isinstance(value, Object) and self.role(value) == "optimizer") or isinstance(value, Unknown):
+            answer = optimizers.has_method(self, run, value, name)
+            if name in optimizers.LOST_IN_KERAS_3 or name in optimizers.NEW_IN_KERAS_3:
+                run.emit(AttributeTested(node, value, name, answer))
+            return answer
+        return None
+
+    def is_instance(self, run: Run, value: Value, of: Value) -> bool | None:
+        if not isinstance(of, Library):
+            return None
+        if of.key in optimizers.WRAPPERS and isinstance(value, Object) and value.kind == "optimizer":
+            wrapped = run.get(value, "wrapped")
+            return bool(wrapped.value) if isinstance(wrapped, Constant) else None
+        role = role_of(of.key)
+        if role is not None and isinstance(value, Object):
+            own = self.role(value)
+            if own is None:
+                return False if value.kind in CONTAINERS and value.cls is None else None
+            if own != role:
+                return (own, role) == ("model", "layer")
+            return True if of.key in (f"keras.{role}s.{role.capitalize()}", "keras.Model") else None
+        if role is not None and isinstance(value, (Constant, Record)):
+            return False
+        return None
+
+    def enter(self, run: Run, value: Value, node: ast.AST) -> Value | None:
+        if isinstance(value, Object) and value.kind == "tape":
+            return gradients.enter_tape(self, run, value, node)
+        return None
+
+    def exit(self, run: Run, value: Value, node: ast.AST) -> None:
+        if isinstance(value, Object) and value.kind == "tape":
+            gradients.exit_tape(self, run, value, node)
+
+    def widen(self, initial: Value, learnt: Value) -> Value | None:
+        """A record that changes in a loop keeps the properties that every iteration leaves alone."""
+        first, last = widened(initial), widened(learnt)
+        if isinstance(last, Record) and last.kind == "gradients":
+            if isinstance(first, Record) and first.kind == "gradients":
+                return _agreeing(first, last)
+            if gradients.is_zero(first) or first == NONE or isinstance(first, Unknown):
+                return last
+        if isinstance(first, Record) and isinstance(last, Record) and first.kind == last.kind:
+            return _agreeing(first, last)
+        if isinstance(first, Record) and first.kind == "gradients" and (gradients.is_zero(last) or last == NONE):
+            return first
+        return None
+
+
+LOSS_FUNCTIONS = (
+    "crossentropy", "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error", ".huber", ".hinge", "kl_divergence", ".poisson", "log_cosh", "cosine_similarity",
+)  # fmt: skip
+
+
+def _agreeing(first: Record, last: Record) -> Record:
+    names = sorted(set(first.properties) | set(last.properties))
+    kept = {
+        name: first.get(name) if first.get(name) == last.get(name) else Unknown(("varies", name, last.place), name)
+        for name in names
+    }
+    return Record(last.kind, last.place, kept)

@@ -1,0 +1,364 @@
+"""Models: Sequential, functional and subclassed; compile, fit, calls, and the tensors that leave a model."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks import optimizers
+from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, ModelOutput
+from mpfix.frameworks.handlers import Functions, Methods
+from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
+from mpfix.semantic.calls import call_method, class_attribute
+from mpfix.semantic.containers import list_content
+from mpfix.semantic.loops import run_loop
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import (
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    Bound,
+    Choice,
+    Constant,
+    Function,
+    Library,
+    LoopKey,
+    Object,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+
+def make_sequential(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`Sequential([...])`; layers may be added later."""
+    model = _new_model(lib, run, function, arguments, node, "sequential")
+    given = arguments.get(0, "layers")
+    content = list_content(run, given) if given is not None and given != NONE else Sequence(())
+    run.set(model, "content", content if content is not None else Sequence((), True))
+    return model
+
+
+def make_model(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`Model(inputs, outputs)`; `Model()` without tensors is a bare subclass base."""
+    outputs = arguments.get(1, "outputs")
+    model = _new_model(lib, run, function, arguments, node, "functional")
+    if outputs is not None:
+        run.set(model, "outputs", outputs)
+    return model
+
+
+def _new_model(
+    lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST, form: str
+) -> Object:
+    model = run.new_object("model", node, key=function.key)
+    policy = own_policy(run, arguments.keyword("dtype"), node)
+    run.set(model, "policy", policy)
+    run.set(model, "form", Constant(form))
+    run.set(model, "package", Constant(function.package))
+    run.emit(ModelBuilt(node, model, policy))
+    lib.models.append(model)
+    return model
+
+
+def make_application(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """A ready-made model of `keras.applications`: what leaves it is not known."""
+    model = run.new_object("model", node, key="keras.applications")
+    run.set(model, "policy", run.get_global("policy") or run.unknown(node))
+    run.set(model, "form", Constant("application"))
+    run.emit(ModelBuilt(node, model, run.get(model, "policy")))
+    return model
+
+
+# -- methods
+
+
+def _add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Object) and arguments.positional:
+        content = run.get(receiver, "content")
+        if isinstance(content, Sequence) or content == NONE:
+            before = content if isinstance(content, Sequence) else Sequence(())
+            items = (*before.items, arguments.positional[0])[-run.limits.entries :]
+            run.set(receiver, "content", Sequence(items, before.open))
+        else:
+            added = arguments.positional[0]
+            run.set(receiver, "content", run.each(content, lambda one: _longer(one, added)))
+    return NONE
+
+
+def _longer(content: Value, added: Value) -> Value:
+    return Sequence((*content.items, added), content.open) if isinstance(content, Sequence) else content
+
+
+def _pop(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Object):
+        content = run.get(receiver, "content")
+        if isinstance(content, Sequence) and content.items:
+            run.set(receiver, "content", Sequence(content.items[:-1], content.open))
+    return NONE
+
+
+def _compile(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """Compile puts a loss scale optimizer around a bare one when the model's policy is mixed_float16."""
+    if not isinstance(receiver, Object):
+        return None
+    given = arguments.get(0, "optimizer") or Constant("rmsprop")
+    optimizer = run.each(given, lambda one: optimizers.as_optimizer(lib, run, one, node))
+    automatic = arguments.keyword("auto_scale_loss")
+    run.emit(Compiled(node, receiver, optimizer, arguments.get(1, "loss") or NONE))
+    run.set(receiver, "optimizer", compiled_optimizer(lib, run, receiver, optimizer, automatic, node))
+    run.set(receiver, "compile loss", arguments.get(1, "loss") or NONE)
+    run.set(receiver, "compiled", TRUE_VALUE)
+    return NONE
+
+
+def compiled_optimizer(
+    lib: KerasLibrary, run: Run, model: Object, optimizer: Value, automatic: Value | None, node: ast.AST
+) -> Value:
+    """The optimizer that a model ends up with."""
+    if isinstance(automatic, Constant) and automatic.value is False and lib.generation == 3:
+        return optimizer
+
+    def wrap(one: Value, name: Value) -> Value:
+        if not isinstance(one, Object) or one.kind != "optimizer":
+            return one
+        if isinstance(name, Constant):
+            if name.value != "mixed_float16" or run.get(one, "wrapped") == TRUE_VALUE:
+                return one
+            return optimizers.wrap(lib, run, one, node, automatic=True)
+        unknown = run.new_object("optimizer", node, key="compiled")
+        run.set(unknown, "wrapped", Unknown(("wrapped by compile", name), "wrapped"))
+        run.set(unknown, "inner", one)
+        return unknown
+
+    policy = run.get(model, "policy")
+    names = run.each(policy, lambda one: one.get("name") if isinstance(one, Record) else one)
+    return run.each(names, lambda name: run.each(run.restrict(optimizer), lambda one: wrap(one, name)))
+
+
+def _fit(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """Training calls the model's own `train_step` again and again, else its `call`."""
+    if not isinstance(receiver, Object):
+        return None
+    run.emit(Fitted(node, receiver))
+    run_train_step(lib, run, receiver, node)
+    return run.unknown(node)
+
+
+def run_train_step(lib: KerasLibrary, run: Run, model: Object, node: ast.AST) -> None:
+    """One training step of `fit`, as the body of a loop."""
+    method = class_attribute(run, model, "train_step", node) if model.cls is not None else None
+    if isinstance(method, (Bound, Function)):
+        chosen: Value = method
+        arguments = Arguments((Unknown(("data", node), "data"),))
+        run_loop(run, LoopKey(run.place(node), 0), lambda: _call_quietly(run, chosen, arguments, node), counted=True)
+    elif model.cls is not None:
+        call_model(lib, run, model, Arguments((Unknown(("data", node), "data"),)), node)
+
+
+def _call_quietly(run: Run, method: Value, arguments: Arguments, node: ast.AST) -> None:
+    run.call(method, arguments, node)
+    run.ended = False
+
+
+def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
+    """`model(inputs)`: its output; on symbolic tensors or inside another model it becomes a part of that."""
+    given = arguments.positional[0] if arguments.positional else arguments.keyword("inputs") or run.unknown(node)
+    tensor = first_tensor(run, given)
+    symbolic = isinstance(tensor, Record) and tensor.get("symbolic") == TRUE_VALUE
+    nested = lib.nesting(run) > 0
+    if symbolic or nested:
+        run.set(model, "part", TRUE_VALUE)
+    else:
+        run.emit(ModelCalled(node, model, given))
+    if model.cls is not None and class_attribute(run, model, "call", node) is not None:
+        output = _call_own(lib, run, model, arguments, node)
+    else:
+        output = model_output(lib, run, model, given, node)
+
+    def made_by(one: Value) -> Value:
+        if not isinstance(one, Record):
+            return one
+        changes: dict[str, Value] = {} if (symbolic or nested) else {"model": model}
+        return one.having({"symbolic": TRUE_VALUE if symbolic else NONE, **changes})
+
+    return run.each(output, made_by)
+
+
+def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
+    """The project's own `call`, with `build` before the first one; what it returns leaves the model."""
+    lib.enter_model(run, 1)
+    try:
+        if run.get(model, "build ran") == NONE:
+            run.set(model, "build ran", TRUE_VALUE)
+            call_method(run, model, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
+        output = call_method(run, model, "call", arguments, node)
+    finally:
+        lib.enter_model(run, -1)
+    run.ended = False
+    if lib.nesting(run) == 0 and output is not None:
+        run.set(model, "call output", output)
+    return output if output is not None else run.unknown(node)
+
+
+def model_output(lib: KerasLibrary, run: Run, model: Object, given: Value, node: ast.AST) -> Value:
+    """What leaves a Sequential or functional model."""
+    outputs = run.get(model, "outputs")
+    if outputs != NONE:
+        return outputs
+    content = run.get(model, "content")
+    return run.each(content, lambda one: _through(lib, run, one, given, node))
+
+
+def _through(lib: KerasLibrary, run: Run, content: Value, given: Value, node: ast.AST) -> Value:
+    """A tensor through the layers of a Sequential; only what the last ones do is kept."""
+    if not isinstance(content, Sequence) or content.open or not content.items:
+        return run.unknown(node)
+    tensor: Value = given
+    for layer in content.items:
+        tensor = run.each(layer, lambda one, tensor=tensor: _apply(lib, run, one, tensor, node))  # type: ignore[misc]
+    return tensor
+
+
+def _apply(lib: KerasLibrary, run: Run, layer: Value, tensor: Value, node: ast.AST) -> Value:
+    if isinstance(layer, Object) and layer.kind == "layer":
+        return layer_output(lib, run, layer, tensor, node)
+    if isinstance(layer, Object) and layer.kind == "model":
+        run.set(layer, "part", TRUE_VALUE)
+        return model_output(lib, run, layer, tensor, node)
+    if isinstance(layer, Object) and layer.cls is not None:
+        lib.enter_model(run, 1)
+        try:
+            return run.call(layer, Arguments((tensor,)), node)
+        finally:
+            lib.enter_model(run, -1)
+    if isinstance(layer, Record):
+        return tensor
+    return run.unknown(node)
+
+
+def _trainable_variables(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Value:
+    return Record("variables", run.place(node), {"owner": receiver if isinstance(receiver, Object) else NONE})
+
+
+def _optimizer(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Value | None:
+    """`model.optimizer` before any compile was seen: what the standard compile would leave there."""
+    if not isinstance(receiver, Object):
+        return None
+    own_compile = class_attribute(run, receiver, "compile", node) if receiver.cls is not None else None
+    if isinstance(own_compile, (Bound, Function)):
+        return None
+    bare = run.new_object("optimizer", receiver.place.node, key="unseen")
+    run.set(bare, "wrapped", Constant(False))
+    return compiled_optimizer(lib, run, receiver, bare, None, receiver.place.node)
+
+
+ATTRIBUTES = {
+    "trainable_variables": _trainable_variables,
+    "trainable_weights": _trainable_variables,
+    "variables": _trainable_variables,
+    "weights": _trainable_variables,
+}
+
+
+def model_attribute(lib: KerasLibrary, run: Run, receiver: Object, name: str, node: ast.AST) -> Value | None:
+    """Attributes of a model (or layer) that the framework sets."""
+    if name in ATTRIBUTES:
+        return ATTRIBUTES[name](lib, run, receiver, node)
+    if name == "optimizer" and lib.role(receiver) == "model":
+        return _optimizer(lib, run, receiver, node)
+    if name in ("output", "outputs"):
+        outputs = run.get(receiver, "outputs")
+        return outputs if outputs != NONE else model_output(lib, run, receiver, run.unknown(node), node)
+    if name in ("dtype_policy", "_dtype_policy"):
+        return run.get(receiver, "policy")
+    return None
+
+
+def emit_outputs(lib: KerasLibrary, run: Run) -> None:
+    """At the end of a run: the tensors that leave the models which are no part of another one."""
+    for model in dict.fromkeys(lib.models):
+        path = model.box.base
+        with run.on_path(path):
+            if run.get(model, "part") != NONE or model.summary:
+                continue
+            outputs = (
+                run.get(model, "call output")
+                if model.cls is not None
+                else model_output(lib, run, model, Unknown(("input", model.serial), "input"), model.place.node)
+            )
+            saved, run.module = run.module, model.place.module
+            _emit_each(run, model, outputs)
+            run.module = saved
+
+
+def _emit_each(run: Run, model: Object, outputs: Value) -> None:
+    if isinstance(outputs, Choice):
+        for guard, one in outputs:
+            path = run.under(guard)
+            if path is not None:
+                with run.on_path(path):
+                    _emit_each(run, model, one)
+        return
+    content = list_content(run, outputs)
+    if content is not None:
+        for item in content.items:
+            _emit_each(run, model, item)
+    elif isinstance(outputs, Object) and outputs.kind == "dict":
+        entries = run.get(outputs, "content")
+        for _, item in getattr(entries, "entries", ()):
+            _emit_each(run, model, item)
+    elif isinstance(outputs, Record) and outputs.kind == "tensor":
+        run.emit(ModelOutput(model.place.node, model, outputs, run.get(model, "policy")))
+
+
+def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`super().__init__(...)` of a subclass; with tensors it makes a functional model."""
+    if isinstance(receiver, Object):
+        outputs = arguments.get(1, "outputs")
+        if outputs is not None and not isinstance(outputs, Unknown):
+            run.set(receiver, "outputs", outputs)
+            run.set(receiver, "call output", outputs)
+        dtype = arguments.keyword("dtype")
+        if dtype is not None:
+            run.set(receiver, "policy", own_policy(run, dtype, node))
+        bases = receiver.cls.library_bases() if receiver.cls else ()
+        if bases and bases[0].key == "keras.Sequential":
+            content = list_content(run, arguments.positional[0]) if arguments.positional else Sequence(())
+            run.set(receiver, "content", content if content is not None else Sequence((), True))
+    return NONE
+
+
+def _compute_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    predictions = arguments.keyword("y_pred") or (arguments.positional[2] if len(arguments.positional) > 2 else None)
+    if predictions is None and len(arguments.positional) > 1:
+        predictions = arguments.positional[1]
+    return lib.loss(run, "class", "keras.Model.compute_loss", predictions, node)
+
+
+def _none(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    return NONE
+
+
+FUNCTIONS: Functions = {"keras.Sequential": make_sequential, "keras.Model": make_model}
+METHODS: Methods = {
+    ("model", "__init__"): _model_init,
+    ("model", "add"): _add,
+    ("model", "pop"): _pop,
+    ("model", "compile"): _compile,
+    ("model", "fit"): _fit,
+    ("model", "fit_generator"): _fit,
+    ("model", "train_on_batch"): _fit,
+    ("model", "compute_loss"): _compute_loss,
+    ("model", "compiled_loss"): _compute_loss,
+    ("model", "build"): _none,
+    ("model", "summary"): _none,
+    ("model", "save"): _none,
+    ("model", "save_weights"): _none,
+    ("model", "load_weights"): _none,
+    ("layer", "build"): _none,
+}

@@ -1,0 +1,157 @@
+"""Policies: what sets them, what reads them, and the compute dtype they give."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks.events import FloatxSet, PolicySet
+from mpfix.frameworks.handlers import Functions
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import NONE, TRUE_VALUE, Arguments, Constant, Library, Record, Unknown, Value
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16", "half": "float16"}
+DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "half"})
+POLICY_NAMES = DTYPES | {"mixed_float16", "mixed_bfloat16"}
+
+SETTERS = (
+    "keras.mixed_precision.set_global_policy",
+    "keras.mixed_precision.set_dtype_policy",
+    "keras.mixed_precision.set_policy",
+    "keras.mixed_precision.experimental.set_policy",
+    "keras.mixed_precision.experimental.set_global_policy",
+)
+MAKERS = (
+    "keras.mixed_precision.Policy",
+    "keras.mixed_precision.DTypePolicy",
+    "keras.mixed_precision.experimental.Policy",
+)
+READERS = (
+    "keras.mixed_precision.global_policy",
+    "keras.mixed_precision.dtype_policy",
+    "keras.mixed_precision.experimental.global_policy",
+)
+
+
+def policy_record(run: Run, name: Value, node: ast.AST, **properties: Value) -> Record:
+    """A policy value; `name` is a constant of `POLICY_NAMES` or unknown."""
+    return Record("policy", run.place(node), {"name": name, **properties})
+
+
+def as_policy(run: Run, value: Value | None, node: ast.AST) -> Value:
+    """What a `dtype=` or policy argument means: a policy record, None for "the global one", or an unknown."""
+    if value is None:
+        return NONE
+    return run.each(value, lambda one: _as_policy(run, one, node))
+
+
+def _as_policy(run: Run, value: Value, node: ast.AST) -> Value:
+    if isinstance(value, Constant) and value.value is None:
+        return NONE
+    if isinstance(value, Record) and value.kind == "policy":
+        return value
+    if isinstance(value, Constant) and isinstance(value.value, str):
+        return policy_record(run, value, node)
+    return value if isinstance(value, Unknown) else Unknown(("policy", value), str(value))
+
+
+def compute_dtype(run: Run, policy: Value) -> Value:
+    """The dtype that a layer of the policy computes in; unknown where the policy is."""
+
+    def read(one: Value) -> Value:
+        if isinstance(one, Record) and one.kind == "policy":
+            return run.each(one.get("name"), lambda name: _compute(name))
+        return Unknown(("compute dtype", one), f"compute dtype of {one}")
+
+    return run.each(policy, read)
+
+
+def _compute(name: Value) -> Value:
+    if isinstance(name, Constant):
+        return Constant(COMPUTE_DTYPES.get(name.value, name.value))
+    return Unknown(("compute dtype", name), f"compute dtype of {name}")
+
+
+def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    given = next(
+        (arguments.get(0, name) for name in ("policy", "dtype_policy", "name") if arguments.get(0, name)), None
+    )
+    policy = as_policy(run, given, node) if given is not None else run.unknown(node)
+    if policy == NONE:
+        policy = policy_record(run, Constant("float32"), node)
+
+    def placed(one: Value) -> Value:
+        return one.having({}, run.place(node)) if isinstance(one, Record) else one
+
+    policy = run.each(policy, placed)
+    run.set_global("policy", policy)
+    run.set_global("policy set", TRUE_VALUE)
+    run.emit(PolicySet(node, policy, function.package))
+    return NONE
+
+
+def _make_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    name = arguments.get(0, "name")
+    if name is None:
+        return run.get_global("policy") if lib.generation == 3 else run.unknown(node)
+    return run.each(
+        name, lambda one: policy_record(run, one, node) if isinstance(one, Constant) else _as_policy(run, one, node)
+    )
+
+
+def _read_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    return run.get_global("policy")
+
+
+def _set_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    name = arguments.get(0, "value") or arguments.get(0, "floatx") or run.unknown(node)
+    layers_before = run.get_global("layer made") is not None
+    policy_before = run.get_global("policy set") is not None
+    run.emit(FloatxSet(node, name, function.package, layers_before, policy_before))
+    run.set_global("floatx", name)
+    if not policy_before and not (lib.generation == 3 and layers_before):
+        policy = as_policy(run, name, node)
+        run.set_global("policy", policy)
+    return NONE
+
+
+def _read_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    return run.get_global("floatx") or Constant("float32")
+
+
+def _clear_session(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """Keras 3 puts the global policy back to its default; Keras 2 keeps it."""
+    if lib.generation == 3:
+        lib.start_policy(run, node)
+    return NONE
+
+
+FUNCTIONS: Functions = {
+    **dict.fromkeys(SETTERS, _set_policy),
+    **dict.fromkeys(MAKERS, _make_policy),
+    **dict.fromkeys(READERS, _read_policy),
+    "keras.backend.set_floatx": _set_floatx,
+    "keras.backend.floatx": _read_floatx,
+    "keras.backend.clear_session": _clear_session,
+    "keras.utils.clear_session": _clear_session,
+}
+
+
+def policy_attribute(lib: KerasLibrary, run: Run, policy: Record, name: str) -> Value | None:
+    """`policy.name`, `policy.compute_dtype`, `policy.variable_dtype`."""
+    if name == "name":
+        return policy.get("name")
+    if name == "compute_dtype":
+        return compute_dtype(run, policy)
+    if name == "variable_dtype":
+        return run.each(policy.get("name"), _variable)
+    return None
+
+
+def _variable(name: Value) -> Value:
+    if isinstance(name, Constant) and isinstance(name.value, str):
+        return Constant("float32" if name.value.startswith("mixed_") else name.value)
+    return Unknown(("variable dtype", name), "variable dtype")

@@ -1,0 +1,45 @@
+"""Every limit of the interpreter, and what was cut because of one. Limits count steps, never seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mpfix.semantic.syntax import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one run. Lowering any of them may lose findings and never adds one."""
+
+    alternatives: int = 8
+    """Alternatives a cell or value keeps; the oldest become unknown."""
+    guard_literals: int = 6
+    path_literals: int = 16
+    call_depth: int = 8
+    repeats: int = 2
+    """How often one function may stand on the call stack."""
+    exact_contexts: int = 4
+    contexts: int = 16
+    objects_per_site: int = 4
+    entries: int = 64
+    """Entries of a sequence or mapping that are remembered."""
+    unrolled_items: int = 8
+    root_steps: int = 100_000
+    expression_depth: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A bound that was hit: which, and where."""
+
+    bound: str
+    place: Place
+
+    @property
+    def message(self) -> str:
+        """One sentence for people."""
+        return f"the analysis stopped at its bound on {self.bound}; what depends on it is not reported"
+
+
+class OutOfSteps(Exception):
+    """The root used up its steps; it ends where it is."""

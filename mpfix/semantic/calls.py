@@ -1,0 +1,379 @@
+"""Calls: binding of arguments, contexts and their bounds, reuse of results, classes and methods, callbacks."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from mpfix.semantic.containers import mark_unknown
+from mpfix.semantic.guards import TRUE, Guard
+from mpfix.semantic.run import Occurrence, Recurrence, Run
+from mpfix.semantic.store import Box, Cells, Footprint, Frame
+from mpfix.semantic.values import (
+    NONE,
+    Arguments,
+    Bound,
+    Choice,
+    Class,
+    Constant,
+    Function,
+    Library,
+    Loop,
+    Object,
+    Partial,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+    derived,
+)
+
+REMEMBERED_RESULTS = 2
+"""How many results with different footprints are kept for one context."""
+
+
+def call(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a value; for a choice each alternative with the arguments as seen under its guard."""
+    run.step()
+    if isinstance(function, Choice):
+        return run.each(function, lambda one: _call_one(run, one, _restricted(run, arguments), node))
+    return _call_one(run, function, arguments, node)
+
+
+def _restricted(run: Run, arguments: Arguments) -> Arguments:
+    return Arguments(
+        tuple(run.restrict(value) for value in arguments.positional),
+        tuple((name, run.restrict(value)) for name, value in arguments.keywords),
+        arguments.open_positional,
+        arguments.open_keywords,
+    )
+
+
+def _call_one(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+    if isinstance(function, Loop):
+        function = function.widened
+    match function:
+        case Function():
+            return invoke(run, function, arguments, node)
+        case Bound(function=Function() as method, receiver=receiver):
+            return invoke(run, method, arguments.after(receiver), node)
+        case Partial():
+            given = {name for name, _ in arguments.keywords}
+            kept = tuple(pair for pair in function.keywords if pair[0] not in given)
+            joined = replace(
+                arguments, positional=function.positional + arguments.positional, keywords=kept + arguments.keywords
+            )
+            return call(run, function.function, joined, node)
+        case Class():
+            return instantiate(run, function, arguments, node)
+        case Object(cls=Class()):
+            found = call_method(run, function, "__call__", arguments, node)
+            if found is not None:
+                return found
+    return _call_outside(run, function, arguments, node)
+
+
+def _call_outside(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """A call of a library name, a framework object or an unknown value."""
+    from mpfix.semantic.builtins import call_python
+
+    found = call_python(run, function, arguments, node)
+    if found is None:
+        found = run.library.call(run, function, arguments, node)
+    if found is not None:
+        return found
+    call_back(run, arguments, node)
+    text = f"{function}()" if not isinstance(function, Unknown) or function.depth < 6 else "()"
+    return derived("call", (function, *_plain(arguments), run.place(node)), text)
+
+
+def _plain(arguments: Arguments) -> tuple[Value, ...]:
+    """The arguments that tell one call of an unknown function from another."""
+    return tuple(value for value in arguments.values() if isinstance(value, (Constant, Unknown)))[:4]
+
+
+def call_back(run: Run, arguments: Arguments, node: ast.AST) -> None:
+    """Functions of the project that somebody unseen received are called with unknown arguments."""
+    for value in arguments.values():
+        for target in value if isinstance(value, Choice) else ((TRUE, value),):
+            function = target[1].function if isinstance(target[1], Bound) else target[1]
+            if isinstance(function, Function):
+                call(run, target[1], Arguments(open_positional=True, open_keywords=True), node)
+
+
+def call_method(run: Run, owner: Object, name: str, arguments: Arguments, node: ast.AST) -> Value | None:
+    """Call a method that the object's project classes define; None when none does."""
+    found = class_attribute(run, owner, name, node)
+    if found is None or not isinstance(found, (Bound, Function, Partial)):
+        return None
+    if isinstance(found, Bound) and isinstance(found.function, Library):
+        return None
+    return call(run, found, arguments, node)
+
+
+# -- classes
+
+
+def class_attribute(run: Run, owner: Object, name: str, node: ast.AST) -> Value | None:
+    """What the classes of an object (from the right place on, for `super()`) give for a name, bound to the object."""
+    assert owner.cls is not None
+    receiver: Value = owner
+    chain = owner.cls.mro()
+    if owner.kind == "super":
+        receiver = run.get(owner, "self")
+        start = run.get(owner, "owner")
+        chain = chain[chain.index(start) + 1 :] if isinstance(start, Class) and start in chain else ()
+    for cls in chain:
+        cells = run.store.read(cls.box, name)
+        found = run.pick(cells) if cells else None
+        if found is not None:
+            return run.each(found, lambda value: _bind(run, value, receiver, owner, node))
+    if owner.kind == "super":
+        bases = owner.cls.library_bases()
+        key = f"{bases[0].key}.{name}" if bases else f"builtins.object.{name}"
+        return Bound(Library(key, bases[0].package if bases else ""), receiver)
+    return None
+
+
+def _bind(run: Run, value: Value, receiver: Value, owner: Object, node: ast.AST) -> Value:
+    if not isinstance(value, Function):
+        return value
+    if "property" in value.marks:
+        return invoke(run, value, Arguments((receiver,)), node)
+    if "staticmethod" in value.marks:
+        return value
+    if "classmethod" in value.marks:
+        return Bound(value, owner.cls or receiver)
+    return Bound(value, receiver)
+
+
+def instantiate(run: Run, cls: Class, arguments: Arguments, node: ast.AST) -> Value:
+    """An instance of a project class, its `__init__` run."""
+    pool = run.pools.setdefault((run.place(node), f"class {id(cls.node)}"), [])
+    if len(pool) >= run.limits.objects_per_site:
+        pool[-1].summary = True
+        return pool[-1]
+    box = run.store.new_box(run.path)
+    instance = Object(box.serial, "instance", run.place(node), box, cls=cls)
+    run.objects_made += 1
+    pool.append(instance)
+    run.instances.setdefault(cls.node, []).append(instance)
+    bases = cls.library_bases()
+    if bases:
+        run.library.created(run, instance, arguments, node)
+    initialiser = class_attribute(run, instance, "__init__", node)
+    if initialiser is not None:
+        call(run, initialiser, arguments, node)
+    elif cls.fields is not None:
+        _set_fields(run, cls, instance, arguments)
+    elif bases:
+        call(run, Bound(Library(f"{bases[0].key}.__init__", bases[0].package), instance), arguments, node)
+    if bases:
+        run.library.constructed(run, instance, node)
+    return instance
+
+
+def _set_fields(run: Run, cls: Class, instance: Object, arguments: Arguments) -> None:
+    """The fields of a dataclass or named tuple, from the arguments; defaults stay class attributes."""
+    for position, name in enumerate(cls.fields or ()):
+        value = arguments.get(position, name)
+        if value is not None:
+            run.set(instance, name, value)
+
+
+# -- functions
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a call gave and did, to be replayed for equal arguments and unchanged outside cells."""
+
+    reads: tuple[tuple[Box, str, Cells | None], ...]
+    writes: tuple[tuple[Box, str, Cells | None], ...]
+    occurrences: tuple[Occurrence, ...]
+    recurrences: tuple[Recurrence, ...]
+    depth: int
+    value: Value
+    ended: bool
+
+
+def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Value:
+    """Run a function's body with arguments, or replay what an equal call did."""
+    code = function.node
+    if len(run.stack) >= run.limits.call_depth or run.stack.count(code) >= run.limits.repeats:
+        return _cut_call(run, function, arguments, node, "call depth")
+    contexts = run.contexts.setdefault(code, {})
+    key = _key(run, function, arguments)
+    if key not in contexts:
+        if len(contexts) >= run.limits.exact_contexts:
+            arguments = _widened(run, function, arguments)
+            key = _key(run, function, arguments)
+        if key not in contexts and len(contexts) >= run.limits.contexts:
+            return _cut_call(run, function, arguments, node, "contexts of a function")
+        contexts[key] = 0
+    contexts[key] = contexts.get(key, 0) + 1
+    run.called.add(code)
+    if run.reuse:
+        for result in run.memo.get(key, ()):
+            if all(box.cells.get(name) is cells for box, name, cells in result.reads):
+                return _replay(run, result, node)
+    return _execute(run, function, arguments, node, key)
+
+
+def _key(run: Run, function: Function, arguments: Arguments) -> object:
+    return (function.node, function.frame.box.serial, run.path, run.loops, run.muted > 0, arguments)
+
+
+def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST, bound: str) -> Value:
+    run.cut(bound, node)
+    run.cut_functions.setdefault(function.node, function)
+    for value in arguments.values():
+        for _, one in value if isinstance(value, Choice) else ((TRUE, value),):
+            mark_unknown(run, one)
+    return run.unknown(node)
+
+
+def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
+    footprint = Footprint(run.store.serial)
+    made, cuts = run.objects_made, len(run.cuts)
+    occurred, recurred, depth = len(run.occurrences), len(run.recurrences), len(run.chain)
+    run.store.footprints.append(footprint)
+    try:
+        value, ended = _run_body(run, function, arguments, node)
+    finally:
+        run.store.footprints.pop()
+    if run.reuse and run.objects_made == made and len(run.cuts) == cuts:
+        results = run.memo.setdefault(key, [])
+        if len(results) < REMEMBERED_RESULTS:
+            results.append(
+                Result(
+                    tuple(footprint.reads.values()),
+                    tuple((box, name, box.cells.get(name)) for box, name in footprint.writes.values()),
+                    tuple(run.occurrences[occurred:]),
+                    tuple(run.recurrences[recurred:]),
+                    depth,
+                    value,
+                    ended,
+                )
+            )
+    if ended:
+        run.ended = True
+    return value
+
+
+def _replay(run: Run, result: Result, node: ast.AST) -> Value:
+    run.reused += 1
+    for box, name, _ in result.reads:
+        run.store.read(box, name)
+    for box, name, cells in result.writes:
+        run.store.replace(box, name, cells)
+    chain = (*run.chain, run.place(node))
+    for occurrence in result.occurrences:
+        moved = chain + occurrence.chain[result.depth + 1 :]
+        run.occurrences.append(replace(occurrence, chain=moved, order=len(run.occurrences)))
+    run.recurrences.extend(result.recurrences)
+    if result.ended:
+        run.ended = True
+    return result.value
+
+
+def _run_body(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> tuple[Value, bool]:
+    """The value a call returns, and whether it never returns (raises or exits on every path)."""
+    frame = _bound_frame(run, function, arguments)
+    saved = (run.path, run.module, run.chain, run.expression_depth)
+    run.chain = (*run.chain, run.place(node))
+    run.module, run.expression_depth = function.module, 0
+    run.stack.append(function.node)
+    try:
+        return run_function_body(run, function, frame, saved[0])
+    finally:
+        run.stack.pop()
+        run.path, run.module, run.chain, run.expression_depth = saved
+
+
+def run_function_body(run: Run, function: Function, frame: Frame, entry: Guard) -> tuple[Value, bool]:
+    """Run the body in a bound frame, entered under `entry`."""
+    from mpfix.semantic.expressions import evaluate
+    from mpfix.semantic.statements import execute_block
+
+    if isinstance(function.node, ast.Lambda):
+        return evaluate(run, function.node.body, frame), False
+    falls = execute_block(run, function.node.body, frame)
+    returns = list(frame.returns)
+    if falls:
+        returns.append((run.path - entry, NONE))
+    if frame.yields:
+        return Sequence(tuple(dict.fromkeys(frame.yields)), True), False
+    if "generator" in function.marks:
+        return Sequence((), True), False
+    with run.on_path(entry):
+        value = run.merge(returns)
+    return (value, False) if value is not None else (Unknown(("never",), "nothing"), True)
+
+
+def _bound_frame(run: Run, function: Function, arguments: Arguments) -> Frame:
+    frame = Frame("function", run.store.new_box(run.path), function.module, function.frame, function)
+    for name, value in bind(run, function, arguments):
+        run.store.write(frame.box, name, value, run.path, literals=run.limits.guard_literals)
+    return frame
+
+
+def bind(run: Run, function: Function, arguments: Arguments) -> list[tuple[str, Value]]:
+    """Parameters with their values; one that surely is not passed and has no default is unknown too."""
+    spec = function.node.args
+    positional = [parameter.arg for parameter in spec.posonlyargs + spec.args]
+    names = positional + [parameter.arg for parameter in spec.kwonlyargs]
+    defaults = dict(function.defaults)
+    bound: list[tuple[str, Value]] = []
+    for index, name in enumerate(names):
+        value = arguments.keyword(name)
+        if value is None and index < len(positional) and index < len(arguments.positional):
+            value = arguments.positional[index]
+        if value is None:
+            is_open = arguments.open_keywords or (arguments.open_positional and index < len(positional))
+            value = defaults.get(name) if not is_open else None
+        bound.append((name, value if value is not None else parameter_unknown(function, name)))
+    if spec.vararg:
+        rest = arguments.positional[len(positional) :]
+        bound.append((spec.vararg.arg, Sequence(rest, arguments.open_positional)))
+    if spec.kwarg:
+        bound.append((spec.kwarg.arg, _keyword_rest(run, function, arguments, names)))
+    return bound
+
+
+def _keyword_rest(run: Run, function: Function, arguments: Arguments, names: list[str]) -> Value:
+    from mpfix.semantic.containers import new_dict
+    from mpfix.semantic.values import Mapping
+
+    rest = tuple((Constant(name), value) for name, value in arguments.keywords if name not in names)
+    return new_dict(run, Mapping(rest, arguments.open_keywords), function.node)
+
+
+def parameter_unknown(function: Function, name: str) -> Unknown:
+    """The unknown that stands for a parameter nobody passed a known value for."""
+    return Unknown(("parameter", function.node, name), name)
+
+
+def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
+    """Numbers and free strings become unknown, so that the contexts of a function stay few."""
+
+    def widen(value: Value, name: str) -> Value:
+        if isinstance(value, Constant) and not (
+            value.value is None or isinstance(value.value, bool) or value.value in run.library.kept_words
+        ):
+            return parameter_unknown(function, name)
+        if isinstance(value, (Unknown, Record)) or (
+            isinstance(value, Choice) and not any(isinstance(v, Object) for _, v in value)
+        ):
+            return value if isinstance(value, Record) else parameter_unknown(function, name)
+        if isinstance(value, Sequence):
+            return Sequence(tuple(widen(item, f"{name}[{i}]") for i, item in enumerate(value.items)), value.open)
+        return value
+
+    parameters = [p.arg for p in function.node.args.posonlyargs + function.node.args.args]
+    names = parameters + [f"*{i}" for i in range(len(arguments.positional))]
+    return replace(
+        arguments,
+        positional=tuple(widen(value, name) for value, name in zip(arguments.positional, names, strict=False)),
+        keywords=tuple((name, widen(value, name)) for name, value in arguments.keywords),
+    )

@@ -1,0 +1,303 @@
+"""Tests to guards: which literals hold where a condition is true, and where it is false."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from mpfix.semantic.guards import TRUE, Equal, Guard, Switch, project
+from mpfix.semantic.run import Run
+from mpfix.semantic.store import Frame
+from mpfix.semantic.values import (
+    FALSE_VALUE,
+    NONE,
+    TRUE_VALUE,
+    Choice,
+    Constant,
+    Library,
+    Loop,
+    Mapping,
+    Object,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+    derived,
+)
+
+Sides = tuple[Guard | None, Guard | None]
+"""Literals to add where a test is true, and where it is false; None for a side that cannot be."""
+
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": lambda a, b: a is b if a is None or b is None else bool(a == b),
+    "IsNot": lambda a, b: a is not b if a is None or b is None else bool(a != b),
+}
+SYMBOLS = {
+    "Eq": "==", "NotEq": "!=", "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Is": "is", "IsNot": "is not",
+    "In": "in", "NotIn": "not in",
+}  # fmt: skip
+
+
+def test(run: Run, node: ast.expr, frame: Frame) -> Sides:
+    """The two sides of a test expression; its parts are evaluated under the literals before them."""
+    from mpfix.semantic.expressions import evaluate
+
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yes, no = test(run, node.operand, frame)
+        return no, yes
+    if isinstance(node, ast.BoolOp):
+        return _test_operands(run, node, frame)
+    if isinstance(node, ast.Name):
+        switch = _switch(run, node.id, frame)
+        if switch is not None:
+            return frozenset({(switch, True)}), frozenset({(switch, False)})
+    return truth_guards(run, evaluate(run, node, frame))
+
+
+def _test_operands(run: Run, node: ast.BoolOp, frame: Frame) -> Sides:
+    """`and` gathers the literals of its operands, `or` those of their negations; the other side gets one of its own."""
+    is_or = isinstance(node.op, ast.Or)
+    gathered: Guard = TRUE
+    stopping: list[Guard] = []
+    saved = run.path
+    try:
+        for operand in node.values:
+            yes, no = test(run, operand, frame)
+            stops, goes_on = (yes, no) if is_or else (no, yes)
+            if stops is not None:
+                stopping.append(stops)
+            path = run.under(goes_on) if goes_on is not None else None
+            if goes_on is None or path is None:
+                return _ordered(is_or, _any_of(node, stopping, run), None)
+            gathered, run.path = gathered | goes_on, path
+    finally:
+        run.path = saved
+    if not stopping:
+        return _ordered(is_or, None, gathered)
+    stopped = _any_of(node, stopping, run)
+    if len(stopping) > 1 and stopped is not None:
+        gathered = gathered | {(condition, not holds) for condition, holds in stopped}
+    return _ordered(is_or, stopped, gathered)
+
+
+def _ordered(is_or: bool, stops: Guard | None, goes_on: Guard | None) -> Sides:
+    return (stops, goes_on) if is_or else (goes_on, stops)
+
+
+def _any_of(node: ast.BoolOp, guards: list[Guard], run: Run) -> Guard | None:
+    """One of several guards holds: the guard itself when it is the only one, else a condition of its own."""
+    if len(guards) == 1:
+        return guards[0]
+    if not guards:
+        return None
+    key = tuple(sorted(tuple(sorted((str(c), c_holds) for c, c_holds in guard)) for guard in guards))
+    negated = isinstance(node.op, ast.And)
+    condition = Unknown(("any", frozenset(guards), key), " ".join(ast.unparse(node).split())[:60])
+    return frozenset({(condition, not negated)}) if not negated else frozenset({(condition, False)})
+
+
+def _switch(run: Run, name: str, frame: Frame) -> Switch | None:
+    """The switch a name stands for: a boolean that a module assigns once, at its top level."""
+    scope: Frame | None = frame
+    while scope is not None:
+        if name in scope.box.cells and scope.kind != "module":
+            return None
+        if scope.kind == "module":
+            break
+        scope = scope.outer
+    if scope is None:
+        return None
+    cells = run.store.read(scope.box, name)
+    if not cells or len(cells) != 1 or cells[0][1] not in (TRUE_VALUE, FALSE_VALUE) or cells[0][0]:
+        return None
+    if run.assignments.get(scope.module) is None:
+        run.assignments[scope.module] = _assignments(scope.module.tree)
+    if run.assignments[scope.module][name] != 1:
+        return None
+    value = cells[0][1]
+    return Switch(name, value.value) if isinstance(value, Constant) else None
+
+
+def _assignments(tree: ast.Module) -> Counter[str]:
+    """How often each name is stored to anywhere in the module; stores in loops count twice."""
+    counts: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            counts[node.id] += 1
+        elif isinstance(node, ast.Global):
+            counts.update(node.names)
+    return counts
+
+
+def truth(run: Run, value: Value) -> bool | None:
+    """Whether a value counts as true; None when nobody knows."""
+    match value:
+        case Constant(value=constant):
+            return bool(constant)
+        case Sequence(items=items, open=is_open):
+            return True if items else (None if is_open else False)
+        case Mapping(entries=entries, open=is_open):
+            return True if entries else (None if is_open else False)
+        case Loop():
+            return None
+        case Unknown() | Choice():
+            return None
+        case Object(kind="list" | "dict" | "set"):
+            content = run.get(value, "content")
+            return truth(run, content) if isinstance(content, (Sequence, Mapping)) else None
+        case Object(kind="instance"):
+            return True
+        case Record() | Object() | Library():
+            return run.library.truth(run, value)
+    return True
+
+
+def truth_guards(run: Run, value: Value) -> Sides:
+    """The two sides of a test on a value."""
+    if isinstance(value, Choice):
+        return _choice_guards(run, value)
+    known = truth(run, value)
+    if known is not None:
+        return (TRUE, None) if known else (None, TRUE)
+    return literal(value)
+
+
+def literal(condition: Value) -> Sides:
+    """A condition that is one unknown value."""
+    return frozenset({(condition, True)}), frozenset({(condition, False)})
+
+
+def _choice_guards(run: Run, value: Choice) -> Sides:
+    alternatives = project(value.alternatives, run.path)
+    truths = [truth(run, entry) for _, entry in alternatives]
+    if truths and all(t is True for t in truths):
+        return TRUE, None
+    if truths and all(t is False for t in truths):
+        return None, TRUE
+    if None in truths:
+        return literal(value)
+    true_guards = [guard for (guard, _), t in zip(alternatives, truths, strict=True) if t]
+    false_guards = [guard for (guard, _), t in zip(alternatives, truths, strict=True) if not t]
+    yes = true_guards[0] if len(true_guards) == 1 else None
+    no = false_guards[0] if len(false_guards) == 1 else None
+    if yes is not None and len(yes) == 1:
+        return yes, _opposite(yes)
+    if no is not None and len(no) == 1:
+        return _opposite(no), no
+    own_yes, own_no = literal(value)
+    assert own_yes is not None
+    assert own_no is not None
+    return own_yes | (yes or TRUE), own_no | (no or TRUE)
+
+
+def _opposite(guard: Guard) -> Guard:
+    return frozenset((condition, not holds) for condition, holds in guard)
+
+
+# -- comparisons
+
+
+def compare(run: Run, node: ast.Compare, frame: Frame) -> Value:
+    """A comparison chain: known where its operands are, else True or False under literals."""
+    from mpfix.semantic.expressions import evaluate
+
+    left = evaluate(run, node.left, frame)
+    results: list[Value] = []
+    for op, comparator in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(run, comparator, frame)
+        name = type(op).__name__
+        results.append(compare_values(run, name, left, right, node))
+        left = right
+    if len(results) == 1:
+        return results[0]
+    if all(isinstance(r, Constant) for r in results):
+        return Constant(all(r.value for r in results if isinstance(r, Constant)))
+    return derived("chain", tuple(results), " ".join(ast.unparse(node).split())[:60])
+
+
+def compare_values(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:
+    """One comparison, for each combination of alternatives."""
+    return run.each(left, lambda a: run.each(run.restrict(right), lambda b: _compare_pair(run, name, a, b, node)))
+
+
+def _compare_pair(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:
+    if isinstance(left, Constant) and isinstance(right, Constant) and name in COMPARISONS:
+        try:
+            return Constant(bool(COMPARISONS[name](left.value, right.value)))
+        except TypeError:
+            return run.unknown(node)
+    if name in ("In", "NotIn"):
+        return _membership(run, name, left, right, node)
+    if isinstance(left, Constant) and not isinstance(right, Constant):
+        left, right, name = right, left, _mirrored(name)
+    if name in ("Eq", "NotEq", "Is", "IsNot"):
+        found = _equality(run, left, right, node)
+        return found if name in ("Eq", "Is") else _negated(run, found)
+    asked = run.library.operator(run, name, (left, right), node)
+    return asked or derived("compare", (name, left, right), f"{left} {SYMBOLS[name]} {right}")
+
+
+def _mirrored(name: str) -> str:
+    return {"Lt": "Gt", "Gt": "Lt", "LtE": "GtE", "GtE": "LtE"}.get(name, name)
+
+
+def _equality(run: Run, left: Value, right: Value, node: ast.AST) -> Value:
+    if isinstance(right, Constant):
+        if right == NONE and not isinstance(left, (Unknown, Loop)):
+            return FALSE_VALUE
+        if isinstance(left, (Unknown, Loop)):
+            return _equals_constant(run, left, right)
+        asked = run.library.operator(run, "Eq", (left, right), node)
+        return asked or derived("compare", ("Eq", left, right), f"{left} == {right}")
+    if left == right and not isinstance(left, (Unknown, Loop)):
+        return TRUE_VALUE
+    asked = run.library.operator(run, "Eq", (left, right), node)
+    return asked or derived("compare", ("Eq", left, right), f"{left} == {right}")
+
+
+def _equals_constant(run: Run, left: Value, right: Constant) -> Value:
+    condition: Equal | Switch = Equal(left, right.value)
+    if isinstance(left, Unknown) and left.origin[0] == "environment":
+        default = left.origin[2]
+        if isinstance(default, Constant):
+            condition = Switch(f"{left} == {right}", default == right)
+    return run.merge([(frozenset({(condition, True)}), TRUE_VALUE), (TRUE, FALSE_VALUE)]) or FALSE_VALUE
+
+
+def _negated(run: Run, value: Value) -> Value:
+    if isinstance(value, Constant):
+        return Constant(not value.value)
+    yes, no = truth_guards(run, value)
+    if yes is None or no is None:
+        return Constant(yes is None)
+    return run.merge([(yes, FALSE_VALUE), (TRUE, TRUE_VALUE)]) or TRUE_VALUE
+
+
+def _membership(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:
+    from mpfix.semantic.containers import list_content
+
+    content = list_content(run, right)
+    found: Value | None = None
+    if content is not None and isinstance(left, Constant):
+        if left in content.items:
+            found = TRUE_VALUE
+        elif not content.open and all(isinstance(item, Constant) for item in content.items):
+            found = FALSE_VALUE
+    elif isinstance(left, Constant) and isinstance(right, Constant) and isinstance(left.value, str):
+        found = Constant(left.value in right.value) if isinstance(right.value, str) else None
+    elif content is not None and len(content.items) <= 4 and not content.open and isinstance(left, Unknown):
+        constants = [item for item in content.items if isinstance(item, Constant)]
+        if len(constants) == 1 and len(content.items) == 1:
+            found = _equals_constant(run, left, constants[0])
+    if found is None:
+        found = derived("compare", ("In", left, right), f"{left} in {right}")
+    return found if name == "In" else _negated(run, found)

@@ -1,0 +1,173 @@
+"""Lists, dicts and subscripts: content of mutable containers lives in their cell `content`."""
+
+from __future__ import annotations
+
+import ast
+
+from mpfix.semantic.library import CONTAINERS
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import (
+    NONE,
+    Arguments,
+    Constant,
+    Loop,
+    Mapping,
+    Object,
+    Sequence,
+    Unknown,
+    Value,
+    derived,
+)
+
+
+def new_list(run: Run, content: Sequence, node: ast.AST, *, kind: str = "list") -> Object:
+    """A fresh list (or set) with a content."""
+    made = run.new_object(kind, node)
+    run.set(made, "content", content)
+    return made
+
+
+def new_dict(run: Run, content: Mapping, node: ast.AST) -> Object:
+    """A fresh dict with a content."""
+    made = run.new_object("dict", node)
+    run.set(made, "content", content)
+    return made
+
+
+def list_content(run: Run, value: Value) -> Sequence | None:
+    """The items of a tuple, list or set; None for other values and where the content has alternatives."""
+    if isinstance(value, Loop):
+        value = value.widened
+    if isinstance(value, Sequence):
+        return value
+    if isinstance(value, Object) and value.kind in ("list", "set"):
+        content = run.get(value, "content")
+        return content if isinstance(content, Sequence) else None
+    if isinstance(value, Object) and value.kind == "dict":
+        entries = run.get(value, "content")
+        return (
+            Sequence(tuple(key for key, _ in entries.entries), entries.open) if isinstance(entries, Mapping) else None
+        )
+    return None
+
+
+def one_of(run: Run, items: tuple[Value, ...], key: object, text: str) -> Value:
+    """Some item of several, nobody knows which: a value of its own, or the only one there is."""
+    distinct = tuple(dict.fromkeys(items))
+    if len(distinct) == 1:
+        return distinct[0]
+    return Unknown(("some", distinct, key), text)
+
+
+def get_item(run: Run, owner: Value, key: Value, node: ast.AST) -> Value:
+    """`owner[key]` for one alternative of the owner."""
+    return run.each(run.restrict(key), lambda one: _item(run, owner, one, node))
+
+
+def _item(run: Run, owner: Value, key: Value, node: ast.AST) -> Value:
+    original = owner
+    if isinstance(owner, Loop):
+        owner = owner.widened
+    if isinstance(owner, Object) and owner.kind == "dict":
+        return _entry(run, owner, key, node)
+    content = list_content(run, owner)
+    if content is not None:
+        return _element(run, content, key, node)
+    if isinstance(owner, Unknown):
+        box = run.unknown_boxes.get(owner)
+        cells = run.store.read(box, f"[{key}]") if box else None
+        found = run.pick(cells) if cells else None
+        return found or derived("item", (owner, key), f"{owner}[{key}]" if owner.depth < 6 else f"[{key}]")
+    if isinstance(owner, Object) and owner.cls is not None:
+        from mpfix.semantic.calls import call_method
+
+        found = call_method(run, owner, "__getitem__", Arguments((key,)), node)
+        if found is not None:
+            return found
+    found = run.library.item(run, owner, key, node)
+    return found or derived("item", (original, key), f"{owner}[{key}]")
+
+
+def _entry(run: Run, owner: Object, key: Value, node: ast.AST) -> Value:
+    content = run.get(owner, "content")
+    if isinstance(content, Mapping):
+        found = content.get(key)
+        if found is not None:
+            return found
+    return derived("item", (owner, key), f"[{key}]")
+
+
+def _element(run: Run, content: Sequence, key: Value, node: ast.AST) -> Value:
+    if isinstance(key, Constant) and isinstance(key.value, int) and not isinstance(key.value, bool):
+        index = key.value
+        if not content.open and -len(content.items) <= index < len(content.items):
+            return content.items[index]
+        if content.open and len(content.items) == 1:
+            return content.items[0]
+    elif isinstance(key, Sequence) and key.items and key.items[0] == Constant("slice"):
+        return _slice(content, key)
+    elif content.items:
+        return one_of(run, content.items, (key, run.place(node)), f"[{key}]")
+    return derived("item", (content, key), f"[{key}]")
+
+
+def _slice(content: Sequence, key: Sequence) -> Value:
+    bounds = [part.value for part in key.items[1:] if isinstance(part, Constant)]
+    if content.open or len(bounds) != 3 or not all(b is None or isinstance(b, int) for b in bounds) or bounds[2] == 0:
+        return Sequence(content.items, True)
+    return Sequence(content.items[slice(*bounds)])
+
+
+def store_item(run: Run, owner: Value, key: Value, value: Value, node: ast.AST) -> None:
+    """`owner[key] = value` for one alternative of the owner."""
+    if isinstance(owner, Loop):
+        owner = owner.widened
+    if isinstance(owner, Object) and owner.kind == "dict":
+        _store_entry(run, owner, key, value)
+    elif isinstance(owner, Object) and owner.kind == "list":
+        _store_element(run, owner, key, value)
+    elif isinstance(owner, Unknown):
+        box = run.unknown_boxes.setdefault(owner, run.store.new_box(frozenset()))
+        run.store.write(box, f"[{key}]", value, run.path, literals=run.limits.guard_literals)
+    elif isinstance(owner, Object) and owner.cls is not None and owner.kind in CONTAINERS:
+        from mpfix.semantic.calls import call_method
+
+        call_method(run, owner, "__setitem__", Arguments((key, value)), node)
+    else:
+        run.library.store_item(run, owner, key, value, node)
+
+
+def _store_entry(run: Run, owner: Object, key: Value, value: Value) -> None:
+    content = run.get(owner, "content")
+    if not isinstance(content, Mapping):
+        return
+    if not isinstance(key, Constant):
+        run.set(owner, "content", Mapping((), True))
+        return
+    kept = tuple(entry for entry in content.entries if entry[0] != key)
+    is_open = content.open or len(kept) >= run.limits.entries
+    run.set(owner, "content", Mapping((*kept[: run.limits.entries - 1], (key, value)), is_open))
+
+
+def _store_element(run: Run, owner: Object, key: Value, value: Value) -> None:
+    content = run.get(owner, "content")
+    if not isinstance(content, Sequence):
+        return
+    index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
+    if index is not None and not content.open and -len(content.items) <= index < len(content.items):
+        items = list(content.items)
+        items[index] = value
+        run.set(owner, "content", Sequence(tuple(items)))
+        return
+    items = [one if one == value else value for one in content.items[:1]] if len(content.items) <= 1 else []
+    run.set(owner, "content", Sequence(tuple(items) or (value,), True))
+
+
+def mark_unknown(run: Run, value: Value) -> None:
+    """Somebody unseen may have changed a container: what it holds is no longer known."""
+    if isinstance(value, Object) and value.kind in ("list", "set", "dict"):
+        content = run.get(value, "content")
+        if isinstance(content, Sequence):
+            run.set(value, "content", Sequence((Unknown(("changed", value.serial), "changed"),), True))
+        elif content != NONE:
+            run.set(value, "content", Mapping((), True))

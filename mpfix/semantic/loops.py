@@ -1,0 +1,165 @@
+"""Loops: a short known sequence is unrolled; any other body is run once to learn what it writes, then once for good.
+
+Cells written in the body first read as `Loop(loop, name, initial)`; what an iteration leaves in them is their
+recurrence.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from mpfix.semantic.comprehensions import iterate_loop
+from mpfix.semantic.run import Recurrence, Run
+from mpfix.semantic.store import Box, Cells, Frame
+from mpfix.semantic.values import Choice, Loop, LoopKey, Mapping, Object, Sequence, Unknown, Value
+
+Journal = dict[tuple[int, str], tuple[Box, str, Cells | None]]
+
+
+def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
+    """A `for` loop; its `else` runs after it."""
+    from mpfix.semantic.expressions import evaluate
+    from mpfix.semantic.statements import assign, execute_block
+
+    value = evaluate(run, node.iter, frame)
+    elements, elementwise = iterate_loop(run, value, node.iter, frame)
+    entry = run.path
+    if not elements.open and len(elements.items) <= run.limits.unrolled_items:
+        for element in elements.items:
+            assign(run, node.target, element, frame)
+            execute_block(run, node.body, frame)
+            run.path = entry
+    else:
+        stand_in = elements.items[0] if elements.items else run.unknown(node.iter)
+        if not elements.open:
+            stand_in = Unknown(("some", tuple(dict.fromkeys(elements.items)), run.place(node)), "item")
+        key = LoopKey(run.place(node), frame.box.serial)
+        element = _per_iteration(stand_in, key)
+
+        def body() -> None:
+            assign(run, node.target, element, frame)
+            execute_block(run, node.body, frame)
+
+        run_loop(run, key, body, counted=not elementwise)
+    run.path = entry
+    return execute_block(run, node.orelse, frame)
+
+
+def _per_iteration(value: Value, key: LoopKey) -> Value:
+    """An element that nobody knows is one value within an iteration and another one in the next."""
+    if isinstance(value, Unknown):
+        return Unknown(("iteration", key, value), str(value), value.depth)
+    if isinstance(value, Sequence) and any(isinstance(item, Unknown) for item in value.items):
+        return Sequence(tuple(_per_iteration(item, key) for item in value.items), value.open)
+    return value
+
+
+def execute_while(run: Run, node: ast.While, frame: Frame) -> bool:
+    """A `while` loop; an endless one without `break` does not fall through."""
+    from mpfix.semantic.conditions import test
+    from mpfix.semantic.statements import execute_block
+
+    entry = run.path
+    endless: list[bool] = []
+
+    def body() -> None:
+        yes, no = test(run, node.test, frame)
+        endless.append(no is None)
+        path = run.under(yes) if yes is not None else None
+        if path is not None:
+            run.path = path
+            execute_block(run, node.body, frame)
+
+    run_loop(run, LoopKey(run.place(node), frame.box.serial), body, counted=True)
+    run.path = entry
+    if endless and endless[-1] and not _breaks(node):
+        return False
+    return execute_block(run, node.orelse, frame)
+
+
+def _breaks(node: ast.While) -> bool:
+    pending: list[ast.AST] = list(node.body)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Break):
+            return True
+        if not isinstance(part, (ast.For, ast.While, ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            pending.extend(ast.iter_child_nodes(part))
+    return False
+
+
+def run_loop(run: Run, key: LoopKey, body: Callable[[], None], *, counted: bool) -> None:
+    """Learn what the body writes, then run it for good; while an outer loop is being learnt, once is enough."""
+    entry, born = run.path, run.store.serial
+    journal: Journal = {}
+    run.store.journals.append(journal)
+    run.muted += 1
+    try:
+        body()
+    finally:
+        run.muted -= 1
+        run.store.journals.pop()
+    run.path = entry
+    if run.muted:
+        return
+    changed = [(box, name, old, box.cells.get(name)) for box, name, old in journal.values() if box.serial <= born]
+    run.store.rollback(journal)
+    varying = [cell for cell in (_vary(run, key, *cell) for cell in changed) if cell is not None]
+    if counted:
+        run.loops = (*run.loops, key)
+    try:
+        body()
+    finally:
+        if counted:
+            run.loops = run.loops[:-1]
+    run.path = entry
+    for box, name, initial in varying:
+        cells = run.store.read(box, name)
+        after = run.pick(cells) if cells else None
+        if after is not None and not run.muted:
+            run.recurrences.append(Recurrence(key, box.serial, name, initial, after, entry))
+
+
+def _vary(
+    run: Run, key: LoopKey, box: Box, name: str, old: Cells | None, new: Cells | None
+) -> tuple[Box, str, Value] | None:
+    """Make a cell that the body changes a `Loop` value; None when each iteration leaves it as it was."""
+    initial = run.pick(old) if old else None
+    learnt = run.pick(new) if new else None
+    if learnt is None or learnt == initial:
+        return None
+    # a name first bound in the body may be read before that in a later iteration
+    before = initial if initial is not None else Unknown(("unbound", box.serial, name), name)
+    value = _widen(run, key, box, name, before, learnt)
+    run.store.write(box, name, value, run.path, literals=run.limits.guard_literals)
+    return box, name, before
+
+
+def _widen(run: Run, key: LoopKey, box: Box, name: str, initial: Value, learnt: Value) -> Value:
+    """What a changing cell holds at the start of any iteration."""
+    if isinstance(learnt, (Sequence, Mapping)) and name == "content":
+        return _widen_content(run, key, box, initial, learnt)
+    unknown = Unknown(("loop", key, box.serial, name), name)
+    known = unknown if isinstance(initial, Choice) or isinstance(learnt, Choice) else run.library.widen(initial, learnt)
+    if known is None and isinstance(initial, Sequence) and isinstance(learnt, Sequence):
+        known = _widen_content(run, key, box, initial, learnt)
+    if (
+        known is None
+        and isinstance(learnt, Object)
+        and isinstance(initial, Object)
+        and learnt.kind == initial.kind == "list"
+    ):
+        known = learnt
+    return Loop(key, box.serial, name, initial, known if known is not None else unknown)
+
+
+def _widen_content(run: Run, key: LoopKey, box: Box, initial: Value, learnt: Value) -> Value:
+    if not isinstance(learnt, Sequence) or not isinstance(initial, Sequence):
+        return Mapping((), True) if isinstance(learnt, Mapping) else Sequence((), True)
+    items = tuple(dict.fromkeys((*initial.items, *learnt.items)))
+    if len(items) == 2 and initial.items and learnt.items:
+        known = run.library.widen(initial.items[0], learnt.items[-1])
+        if known is not None:
+            return Sequence((Loop(key, box.serial, "content", initial.items[0], known),), True)
+    return Sequence(items[: run.limits.entries], True)

@@ -1,0 +1,306 @@
+"""One run of a root: the state of the interpreter and what every part of it uses."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mpfix.semantic.budget import Cut, Limits, OutOfSteps
+from mpfix.semantic.guards import TRUE, Guard, conjoin, project
+from mpfix.semantic.library import Event, LibraryModel
+from mpfix.semantic.store import Box, Cells, Frame, Store
+from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.values import (
+    NONE,
+    Arguments,
+    Choice,
+    Function,
+    Library,
+    Loop,
+    LoopKey,
+    Object,
+    Record,
+    Unknown,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from mpfix.semantic.calls import Result
+
+RECURSION_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """An event as it happened: under which path condition, in which loops, called from where."""
+
+    event: Event
+    place: Place
+    guard: Guard
+    loops: tuple[LoopKey, ...]
+    chain: tuple[Place, ...]
+    function: ast.AST | None = None
+    """The innermost function whose body it stands in; None at module level."""
+    order: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A cell that varies in a loop: what it held before, and what an iteration leaves in it."""
+
+    loop: LoopKey
+    box: int
+    name: str
+    initial: Value
+    next: Value
+    guard: Guard
+
+
+@dataclass(slots=True)
+class Recording:
+    """What a call did besides its reads and writes: events and loops' recurrences, to be replayed."""
+
+    occurrences: list[Occurrence] = field(default_factory=list)
+    recurrences: list[Recurrence] = field(default_factory=list)
+
+
+class Run:
+    """The interpreter's state during one root. `path` is the path condition in force."""
+
+    def __init__(self, library: LibraryModel, limits: Limits, *, reuse: bool = True) -> None:
+        self.library, self.limits, self.reuse = library, limits, reuse
+        self.store = Store(limits.alternatives)
+        self.path: Guard = TRUE
+        self.steps = 0
+        self.muted = 0
+        self.expression_depth = 0
+        self.occurrences: list[Occurrence] = []
+        self.recurrences: list[Recurrence] = []
+        self.cuts: dict[tuple[str, Place], Cut] = {}
+        self.stack: list[ast.AST] = []
+        self.chain: tuple[Place, ...] = ()
+        self.loops: tuple[LoopKey, ...] = ()
+        self.module: Module | None = None
+        self.called: set[ast.AST] = set()
+        self.cut_functions: dict[ast.AST, Function] = {}
+        self.functions: dict[ast.AST, Function] = {}
+        self.classes: dict[ast.AST, Value] = {}
+        self.instances: dict[ast.AST, list[Object]] = {}
+        self.pools: dict[tuple[Place, str], list[Object]] = {}
+        self.contexts: dict[ast.AST, dict[object, int]] = {}
+        self.memo: dict[object, list[Result]] = {}
+        self.reused = 0
+        self.objects_made = 0
+        self.ended = False
+        """A call just made never returns: the statement that holds it ends its path."""
+        self.unknown_boxes: dict[Value, Box] = {}
+        self.globals = self.store.new_box(TRUE)
+        self.module_frames: dict[Module, Frame] = {}
+        self.assignments: dict[Module, Counter[str]] = {}
+
+    # -- time and bounds
+
+    def step(self) -> None:
+        """Count one step."""
+        self.steps += 1
+        if self.steps > self.limits.root_steps:
+            raise OutOfSteps
+
+    def cut(self, bound: str, node: ast.AST) -> None:
+        """Note that a bound was hit."""
+        place = self.place(node)
+        self.cuts.setdefault((bound, place), Cut(bound, place))
+
+    def place(self, node: ast.AST) -> Place:
+        """The node in the module that is being run."""
+        assert self.module is not None
+        return Place(self.module, node)
+
+    # -- events
+
+    def emit(self, event: Event) -> None:
+        """Something happened at `event.node` on the current path."""
+        if self.muted:
+            return
+        function = self.stack[-1] if self.stack else None
+        self.occurrences.append(
+            Occurrence(
+                event, self.place(event.node), self.path, self.loops, self.chain, function, len(self.occurrences)
+            )
+        )
+
+    # -- paths and alternatives
+
+    def under(self, guard: Guard) -> Guard | None:
+        """The current path with more literals; None where that cannot be."""
+        return conjoin(self.path, guard, self.limits.path_literals)
+
+    def under_from(self, path: Guard, guard: Guard) -> Guard | None:
+        """As `under`, from another path condition."""
+        return conjoin(path, guard, self.limits.path_literals)
+
+    def each_first(self, value: Value) -> Value:
+        """The first alternative that can hold here; other values as they are."""
+        value = self.restrict(value)
+        return value.alternatives[0][1] if isinstance(value, Choice) else value
+
+    @contextmanager
+    def on_path(self, path: Guard) -> Iterator[None]:
+        """Run something under another path condition."""
+        saved, self.path = self.path, path
+        try:
+            yield
+        finally:
+            self.path = saved
+
+    def pick(self, cells: Cells, base: Guard = TRUE) -> Value | None:
+        """The value of a cell on the current path; None when it holds nothing here."""
+        if len(cells) == 1 and (not cells[0][0] or cells[0][0] <= self.path):
+            return cells[0][1]
+        return self.merge(project(cells, self.path))
+
+    def merge(self, alternatives: list[tuple[Guard, Value]] | tuple[tuple[Guard, Value], ...]) -> Value | None:
+        """One value for alternatives under guards, first match first; None for no alternatives."""
+        flat: list[tuple[Guard, Value]] = []
+        for guard, value in alternatives:
+            if isinstance(value, Choice):
+                for inner, entry in value.alternatives:
+                    both = conjoin(guard, inner, self.limits.guard_literals)
+                    if both is not None:
+                        flat.append((both, entry))
+            else:
+                flat.append((guard, value))
+        return self.merge_flat(flat)
+
+    def merge_flat(self, flat: list[tuple[Guard, Value]]) -> Value | None:
+        """As `merge`, for alternatives none of which is a choice."""
+        if not flat:
+            return None
+        first = flat[0][1]
+        if len(flat) == 1 or all(value == first for _, value in flat):
+            return first
+        if len(flat) > self.limits.alternatives:
+            return Unknown(("alternatives", first), str(first))
+        if all(isinstance(value, Library) for _, value in flat):
+            found = self.library.merge(tuple(value for _, value in flat))
+            if found is not None:
+                return found
+        if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
+            return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
+        kept: list[tuple[Guard, Value]] = []
+        for guard, value in flat:
+            if kept and kept[-1] == (guard, value):
+                continue
+            kept.append((guard, value))
+            if not guard:
+                break
+        return Choice(tuple(kept)) if len(kept) > 1 else kept[0][1]
+
+    def merge_records(self, flat: list[tuple[Guard, Record]]) -> Record:
+        """One record whose properties have the alternatives."""
+        names = sorted({name for _, record in flat for name in record.properties})
+        merged = {name: self.merge([(guard, record.get(name)) for guard, record in flat]) or NONE for name in names}
+        return Record(flat[0][1].kind, flat[0][1].place, merged)
+
+    def each(self, value: Value, do: Callable[[Value], Value]) -> Value:
+        """Apply a function to a value, or to each alternative of a choice under its guard; the results merged."""
+        if not isinstance(value, Choice):
+            return do(value)
+        results: list[tuple[Guard, Value]] = []
+        for guard, entry in project(value.alternatives, self.path):
+            path = self.under(guard)
+            if path is None:
+                continue
+            with self.on_path(path):
+                results.append((guard, do(entry)))
+        return self.merge(results) or Unknown(("never",), "nothing")
+
+    def restrict(self, value: Value) -> Value:
+        """A value as seen on the current path: alternatives that cannot hold here are gone."""
+        if isinstance(value, Choice):
+            return self.merge(project(value.alternatives, self.path)) or value
+        return value
+
+    # -- objects and properties
+
+    def new_object(self, kind: str, node: ast.AST, *, key: str = "") -> Object:
+        """A fresh mutable object of this site; from the fourth on one summary object stands for the rest."""
+        pool = self.pools.setdefault((self.place(node), f"{kind} {key}"), [])
+        if len(pool) >= self.limits.objects_per_site:
+            pool[-1].summary = True
+            return pool[-1]
+        self.objects_made += 1
+        box = self.store.new_box(self.path)
+        made = Object(box.serial, kind, self.place(node), box, key=key)
+        pool.append(made)
+        return made
+
+    def get(self, owner: Object, name: str) -> Value:
+        """A property of an object on the current path; the constant None when it was never set."""
+        cells = self.store.read(owner.box, name)
+        return (self.pick(cells) if cells else None) or NONE
+
+    def set(self, owner: Object, name: str, value: Value) -> None:
+        """Set a property of an object on the current path; weakly where one object stands for several."""
+        if owner.summary and self.store.read(owner.box, name):
+            value = Unknown(("summary", owner.serial, name), name)
+        self.store.write(owner.box, name, value, self.path, literals=self.limits.guard_literals)
+
+    def get_global(self, name: str) -> Value | None:
+        """A global property of the framework, such as the policy; None when it was never set."""
+        cells = self.store.read(self.globals, name)
+        return self.pick(cells) if cells else None
+
+    def set_global(self, name: str, value: Value) -> None:
+        """Set a global property on the current path."""
+        self.store.write(self.globals, name, value, self.path, literals=self.limits.guard_literals)
+
+    def property(self, value: Value, name: str) -> Value:
+        """A property of a record or object on the current path; None (the constant) where there is none."""
+
+        def read(entry: Value) -> Value:
+            if isinstance(entry, Loop):
+                return read(entry.widened)
+            if isinstance(entry, Record):
+                return self.restrict(entry.get(name))
+            if isinstance(entry, Object):
+                return self.get(entry, name)
+            if isinstance(entry, Unknown):
+                return entry
+            return NONE
+
+        return self.each(value, read)
+
+    def unknown(self, node: ast.AST, text: str = "") -> Unknown:
+        """The unknown of a site."""
+        return Unknown(("site", self.place(node)), text)
+
+    # -- shorthands that models use
+
+    def call(self, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+        """Call a value, as the program would."""
+        from mpfix.semantic.calls import call
+
+        return call(self, function, arguments, node)
+
+    def attribute(self, value: Value, name: str, node: ast.AST) -> Value:
+        """`value.name`, as the program would read it."""
+        from mpfix.semantic.expressions import attribute
+
+        return attribute(self, value, name, node)
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for the interpreter's own recursion, whose depth its bounds limit."""
+    saved = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(saved, RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(saved)
