@@ -42,14 +42,14 @@ class Block:
 class Page:
     """One rule's page."""
 
-    rule: Rule
+    rule: Rule = field(repr=False)
     stem: str
-    text: str
-    title: str
-    sections: tuple[str, ...]
-    sentences: tuple[str, ...]
+    text: str = field(repr=False)
+    title: str = field(repr=False)
+    sections: tuple[str, ...] = field(repr=False)
+    sentences: tuple[str, ...] = field(repr=False)
     """The `###` headings under Examples."""
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...] = field(repr=False)
 
     @property
     def exceptions(self) -> tuple[tuple[str, str, str], ...]:

@@ -14,6 +14,11 @@ EXAMPLES = [pytest.param(example, id=example.id) for example in examples()]
 FIXABLE = [pytest.param(example, id=example.id) for example in examples() if example.is_flagged]
 
 
+def is_well_worded(message: str) -> bool:
+    """Whether a message starts in lower case, or with code, and has no final period."""
+    return bool(message) and (message[0].islower() or message[0] in "`[(0123456789") and not message.endswith(".")
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_has_exactly_its_marks(example: Example, tmp_path: Path) -> None:
     paths = example.write(tmp_path)
@@ -22,6 +27,7 @@ def test_example_has_exactly_its_marks(example: Example, tmp_path: Path) -> None
 
     assert not report.errors, shown(report)
     assert found_marks(report, tmp_path) == example.expected, shown(report)
+    assert not [item.message for item in report.diagnostics if not is_well_worded(item.message)]
     # what lies on the line of the finding itself need not be marked twice
     evidence = evidence_marks(report, tmp_path) - example.expected
     assert evidence == example.because - example.expected, shown(report)
@@ -35,8 +41,10 @@ def test_fix_gives_the_text_that_the_page_shows(example: Example, tmp_path: Path
 
     report = mpfix.apply(paths, settings)
 
+    titles = [item.fix.message for item in report.diagnostics if item.fix is not None]
     reasons = [item.unfixable_reason for item in report.diagnostics] + [skip.reason for skip in report.skipped_fixes]
     assert not report.errors, shown(report)
+    assert not [title for title in titles if title.endswith(".")]
     if example.fixed is None:
         # a page without a `fixed` block says that there is no fix to apply
         assert not report.written, Path(paths[0]).read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mpfix.diagnostic import Applicability, Edit, Fix
-from mpfix.engine.plan import FileEdits, Offer, combined
+from mpfix.engine.plan import FileEdits, Offer, combined, smallest
 from mpfix.engine.run_rules import Component, Judged, Judgement, edits_of, judge
 from mpfix.engine.statements import Statements, report_span
 from mpfix.errors import SourceError
@@ -105,7 +105,7 @@ class Trial:
         if isinstance(edits, RunError):
             return Tried(judged, error=edits)
         try:
-            files = tuple(FileEdits(part.module.document.display, resolve(part)) for part in edits)
+            files = tuple(_file_edits(part.module.document, resolve(part)) for part in edits)
         except RewriteRefused as refusal:
             return Tried(judged, reason=str(refusal))
         if not any(part.edits for part in files):
@@ -174,6 +174,10 @@ def shown_fix(offer: Offer, documents: Mapping[str, Document]) -> Fix:
     """The offer as reports show it: edits with rows and columns."""
     edits = tuple(_shown_edit(edit, documents[part.filename]) for part in offer.files for edit in part.edits)
     return Fix(offer.title, offer.applicability, offer.effect, edits)
+
+
+def _file_edits(document: Document, edits: Iterable[TextEdit]) -> FileEdits:
+    return FileEdits(document.display, tuple(smallest(edit, document) for edit in edits))
 
 
 def _shown_edit(edit: TextEdit, document: Document) -> Edit:

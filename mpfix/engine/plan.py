@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mpfix.diagnostic import Applicability, Effect, Span
 from mpfix.report import SkippedFix, is_allowed
-from mpfix.source.document import TextEdit
+from mpfix.source.document import Document, TextEdit
+from mpfix.source.lines import with_newline
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,34 @@ def combined(offers: Iterable[Offer]) -> tuple[FileEdits, ...]:
         FileEdits(name, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))))
         for name, edits in sorted(by_file.items())
     )
+
+
+def smallest(edit: TextEdit, document: Document) -> TextEdit:
+    """The edit without the words at its ends that it leaves as they are: fixes of one statement need not collide.
+
+    What would become an insertion at an end of the old range stays whole: where it belongs is no longer plain.
+    """
+    text, content = document.text[edit.start : edit.end], with_newline(edit.content, document.newline)
+    first = _common(text, content)
+    last = _common(text[first:][::-1], content[first:][::-1])
+    splits_newline = any(text[at - 1 : at + 1] == "\r\n" for at in (first, len(text) - last) if at)
+    if splits_newline or (first + last == len(text) and not (first and last)):
+        return edit
+    return TextEdit(edit.start + first, edit.end - last, content[first : len(content) - last])
+
+
+def _common(one: str, other: str) -> int:
+    """Length of the common beginning that cuts no word."""
+    differing = (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    length = next(differing, min(len(one), len(other)))
+    while length and _is_word(one[length - 1]) and any(_is_word(text[length : length + 1]) for text in (one, other)):
+        length -= 1
+    return length
+
+
+def _is_word(character: str) -> bool:
+    """Whether it belongs to a name, a number or the quote of a string."""
+    return character.isalnum() or character in ("_", '"', "'")
 
 
 def overlaps(one: Offer, other: Offer) -> bool:

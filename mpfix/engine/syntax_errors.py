@@ -25,7 +25,10 @@ _NEWER_SYNTAX = (
 
 def syntax_diagnostics(document: Document, problem: SyntaxProblem | None) -> tuple[Diagnostic, ...]:
     """What does not parse in a document: its text (`problem`), or single cells of a notebook."""
-    found = [_diagnostic(cell.span, cell.message) for cell in document.broken_cells]
+    found = [
+        _diagnostic(cell.span, f"syntax error: {cell.message}; the cell is not analysed")
+        for cell in document.broken_cells
+    ]
     if problem is not None:
         span = document.span(problem.line, problem.column, problem.line, problem.column + 1)
         found.append(_diagnostic(span, _message(document, problem)))
@@ -33,7 +36,7 @@ def syntax_diagnostics(document: Document, problem: SyntaxProblem | None) -> tup
 
 
 def _diagnostic(span: Span, message: str) -> Diagnostic:
-    return Diagnostic(SYNTAX_ERROR, SYNTAX_ERROR_NAME, Severity.ERROR, _lower(message), span)
+    return Diagnostic(SYNTAX_ERROR, SYNTAX_ERROR_NAME, Severity.ERROR, message, span)
 
 
 def _message(document: Document, problem: SyntaxProblem) -> str:
@@ -44,12 +47,6 @@ def _message(document: Document, problem: SyntaxProblem) -> str:
         if sys.version_info < version and any(pattern.search(line) for line in candidates):
             wanted, running = ".".join(map(str, version)), ".".join(map(str, sys.version_info[:2]))
             return (
-                f"{what} need Python {wanted} or newer, and mpfix runs under Python {running}: the file is not analysed"
+                f"{what} need Python {wanted} or newer, and mpfix runs under Python {running}; the file is not analysed"
             )
-    return f"{problem.message}: the file is not analysed"
-
-
-def _lower(message: str) -> str:
-    """Messages start with a lower case letter; a code in backticks or an acronym stays."""
-    first, rest = message[:1], message[1:]
-    return (first.lower() + rest if rest[:1].islower() or not rest else message).rstrip(".")
+    return f"syntax error: {problem.message}; the file is not analysed"

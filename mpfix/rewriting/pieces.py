@@ -92,16 +92,23 @@ class Composition:
         edits: list[TextEdit] = []
         lines_end = reached = 0
         for piece in sorted(pieces, key=lambda piece: (piece.start, piece.side.value, piece.order)):
-            if piece.start >= reached:
-                _append(edits, TextEdit(piece.start, piece.end, self._text(piece.parts)))
-                reached = max(reached, piece.end)
-                lines_end = piece.end if piece.side is Side.DELETE_LINES else lines_end
-            elif piece.end <= lines_end == reached and piece.side in (Side.AFTER, Side.BEFORE):
+            is_beside = piece.start < reached or (piece.start == lines_end and self._is_open_end(lines_end))
+            adds_lines = piece.side in (Side.AFTER, Side.BEFORE) and not (edits and edits[-1].start <= piece.anchor < reached)
+            if is_beside and piece.end <= lines_end == reached and adds_lines:
+                # the line it stood beside goes; what is inside deleted lines goes nowhere
                 parts = piece.parts[::-1] if piece.side is Side.AFTER else piece.parts
                 edits[-1] = TextEdit(edits[-1].start, edits[-1].end, edits[-1].content + self._text(parts))
+            elif piece.start >= reached:
+                _append(edits, TextEdit(piece.start, piece.end, self._text(piece.parts)))
+                reached = piece.end
+                lines_end = piece.end if piece.side is Side.DELETE_LINES else lines_end
             else:
                 raise RewriteRefused("two changes of one fix contradict each other")
         return edits
+
+    def _is_open_end(self, offset: int) -> bool:
+        """Whether a file without a final newline ends there."""
+        return offset == len(self.layout.text) and not self.layout.text.endswith(("\r", "\n"))
 
     def _text(self, parts: Sequence[str | Block]) -> str:
         return "".join(part if isinstance(part, str) else self._lines(part) for part in parts)
@@ -133,7 +140,7 @@ class Composition:
     def _at_end(self, edits: list[TextEdit]) -> tuple[TextEdit, ...]:
         """The edits, so that a file without a final newline stays one when its last lines go."""
         text = self.layout.text
-        if not edits or edits[-1].end < len(text) or text.endswith(("\r", "\n")):
+        if not edits or not self._is_open_end(edits[-1].end):
             return tuple(edits)
         last = edits.pop()
         while edits and edits[-1].end == last.start:

@@ -43,6 +43,7 @@ class _Planner:
     layout: Layout
     plan: LinePlan = field(init=False)
     appended: dict[ast.stmt, list[Block]] = field(default_factory=dict)
+    deleted: set[ast.stmt] = field(default_factory=set)
     moved_out: dict[ast.stmt, tuple[ast.stmt, ...]] = field(default_factory=dict)
     touched: list[ast.stmt] = field(default_factory=list)
 
@@ -62,11 +63,9 @@ class _Planner:
                 body = self._body(statement)
                 self.appended.setdefault(statement, []).append(self._block(body[0], code))
             case DeleteStatement(statement=statement):
-                self._take_away(statement)
+                self._delete(statement)
             case RemoveImport(statement=statement) if removes_all(statement, intents):
-                # every name of the statement has its own intent
-                if statement not in self.plan.gone:
-                    self._take_away(statement)
+                self._delete(statement)
             case ReplaceStatement(statement=statement, code=code):
                 self._take_away(statement)
                 self.plan.replaced[statement] = self._block(statement, code)
@@ -85,6 +84,12 @@ class _Planner:
         if statement in self.plan.gone:
             raise RewriteRefused("two changes of one fix take the same statement away")
         self.plan.gone.add(statement)
+
+    def _delete(self, statement: ast.stmt) -> None:
+        # an import statement may be asked to go once for each of its names
+        if statement not in self.deleted:
+            self.deleted.add(statement)
+            self._take_away(statement)
 
     def _block(self, statement: ast.stmt, code: str) -> Block:
         return Block(code, self.layout.block_indentation(statement), self.layout.unit(statement))

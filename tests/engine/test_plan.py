@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from mpfix.diagnostic import Applicability, Effect, Position, Span
-from mpfix.engine.plan import FileEdits, Offer, combined, plan_fixes
-from mpfix.source.document import TextEdit
+from mpfix.engine.plan import FileEdits, Offer, combined, plan_fixes, smallest
+from mpfix.source.document import TextEdit, document_from_bytes
 
 
 def offer(code: str, *edits: tuple[int, int, str], applicability: Applicability = Applicability.SAFE) -> Offer:
@@ -61,3 +65,25 @@ def test_different_insertions_at_one_place_exclude_each_other() -> None:
 
 def test_unsafe_fixes_do_not_stand_in_the_way_of_safe_ones() -> None:
     assert chosen(offer("A", (1, 5, "x"), applicability=Applicability.UNSAFE), offer("B", (1, 5, "y"))) == ["B"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "start", "end", "content"),
+    [
+        ("x = f(bad, 1)", "x = f(bat, 1)", 6, 9, "bat"),
+        ("x = f(a, b)", "x = f(a, b, c=1)", 10, 10, ", c=1"),
+        ("f(a)(a)", "f(a)(a2)", 5, 6, "a2"),
+        ("f()", "f(x)", 2, 2, "x"),
+        ("f(x)", "g(f(x))", 0, 3, "g(f(x)"),
+        ("x", "x, y", 0, 1, "x, y"),
+        ("f(\r\n  a)", "f(\n  a, b)", 7, 7, ", b"),
+        ("a = 1\r\nb = 2", "b = 2", 0, 7, ""),
+    ],
+)
+def test_an_edit_shrinks_to_the_words_that_differ(old: str, new: str, start: int, end: int, content: str) -> None:
+    document = document_from_bytes(old.encode(), Path("a.py"), "a.py")
+
+    shrunk = smallest(TextEdit(0, len(old), new), document)
+
+    assert shrunk == TextEdit(start, end, content)
+    assert document.with_edits((shrunk,)).text == document.with_edits((TextEdit(0, len(old), new),)).text

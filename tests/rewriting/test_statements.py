@@ -104,7 +104,7 @@ def test_a_block_of_code_is_indented_like_the_file(rewrite) -> None:
     changed = rewrite("def f():\n\tif x:\n\t\ta\n", lambda s: InsertBefore(s.statement("a"), code))
 
     assert changed == (
-        'def f():\n\tif x:\n\t\tif amp:\n\t\t\tloss = scale(\n\t\t        loss\n\t\t    )\n\t\t\t"""a\n  b"""\n\t\t# done\n\t\ta\n'
+        'def f():\n\tif x:\n\t\tif amp:\n\t\t\tloss = scale(\n\t\t\t    loss\n\t\t\t)\n\t\t\t"""a\n  b"""\n\t\t# done\n\t\ta\n'
     )
 
 
@@ -474,3 +474,22 @@ def test_a_node_of_another_file_is_refused(rewrite, found) -> None:
 
     with pytest.raises(RewriteRefused, match="another file"):
         rewrite("a\nb\n", lambda s: InsertBefore(other.statement("z"), "NEW"))
+
+
+@pytest.mark.parametrize("intent", [InsertAfter, InsertBefore])
+def test_lines_inside_a_deleted_block_are_refused(rewrite, intent) -> None:
+    with pytest.raises(RewriteRefused, match="contradict"):
+        rewrite(
+            "if x:\n    a\nif y:\n    b\n",
+            lambda s: DeleteStatement(s.statement("if y")),
+            lambda s: intent(s.statement("b"), "NEW"),
+        )
+
+
+def test_lines_appended_to_a_deleted_block_are_refused(rewrite) -> None:
+    with pytest.raises(RewriteRefused, match="contradict"):
+        rewrite(
+            "if x:\n    a\nif y:\n    b\n",
+            lambda s: DeleteStatement(s.statement("if y")),
+            lambda s: AppendToBlock(s.statement("if y"), "NEW"),
+        )
