@@ -14,11 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpfix.engine.generations import generations_for
 from mpfix.errors import SourceError
 from mpfix.frameworks import interpret
 from mpfix.semantic.syntax import Module, SyntaxProblem, parse_module
-from mpfix.settings import Settings
 from mpfix.source.document import Document, document_from_bytes, read_document
 
 RUNS = 9
@@ -132,9 +130,7 @@ def module_of(document: Document) -> Module:
 def analyse(documents: Sequence[Document]) -> None:
     """What `check` does before the rules ask."""
     for document in documents:
-        module = module_of(document)
-        for generation in generations_for(module, Settings())[0]:
-            interpret((module,), generation=generation)
+        interpret((module_of(document),), generation=3)
 
 
 def parse(documents: Sequence[Document]) -> None:

@@ -202,8 +202,12 @@ class _FromImports:
         self.wanted: dict[tuple[str, str], str] = {}
 
     def apply(self) -> ast.Module:
+        optional = {
+            id(inner) for node in ast.walk(self.tree) if isinstance(node, _OPTIONAL) for inner in ast.walk(node)
+        }
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call):
+            # what runs only sometimes may name what is not there: importing it would fail
+            if isinstance(node, ast.Call) and id(node) not in optional:
                 node.func = self._short(node.func)
         made = [self._import(module, name, bound) for (module, name), bound in self.wanted.items()]
         # behind the last import at the top: a legacy switch in the environment must come before
@@ -218,7 +222,12 @@ class _FromImports:
 
     def _short(self, function: ast.expr) -> ast.expr:
         parts = _chain(function)
-        if len(parts) < 3 or parts[0] not in self.modules or any(part[:1].isupper() for part in parts[1:-1]):
+        if (
+            len(parts) < 3
+            or parts[0] not in self.modules
+            or "experimental" in parts
+            or any(part[:1].isupper() for part in parts[1:-1])
+        ):
             return function
         module = ".".join([self.modules[parts[0]], *parts[1:-1]])
         name = parts[-1]
@@ -230,6 +239,9 @@ class _FromImports:
             return function
         self.wanted[module, name] = name
         return ast.copy_location(ast.Name(name, ast.Load()), function)
+
+
+_OPTIONAL = (ast.If, ast.IfExp, ast.Try)
 
 
 class _Nonlocals(ast.NodeTransformer):
@@ -523,9 +535,11 @@ def _is_library(module: str | None) -> bool:
 
 
 def _is_starred(module: str | None) -> bool:
-    """Whether a star import of the module hides no builtin, as `range` of TensorFlow and `sum` of the operations do."""
-    hides_builtins = (module or "").split(".")[-1] in {"tensorflow", "ops", "math", "numpy", "backend"}
-    return _is_library(module) and not hides_builtins
+    """Whether a star import of the module brings public names, and hides no builtin as `range` of TensorFlow does."""
+    parts = (module or "").split(".")
+    hides_builtins = parts[-1] in {"tensorflow", "ops", "math", "numpy", "backend"}
+    is_public = not {"python", "experimental", "src", "api"} & set(parts)
+    return _is_library(module) and is_public and not hides_builtins
 
 
 def _is_rival(node: ast.stmt) -> bool:
@@ -568,8 +582,7 @@ def _free_name(tree: ast.Module, candidates: tuple[str, ...]) -> str:
 
 def _function(name: str, body: list[ast.stmt], arguments: ast.arguments | None = None) -> ast.FunctionDef:
     empty = ast.arguments([], [], None, [], [], None, [])
-    function = ast.FunctionDef(name, arguments or empty, body or [ast.Pass()], [], None, None, **_type_params())
-    return function
+    return ast.FunctionDef(name, arguments or empty, body or [ast.Pass()], [], None, None, **_type_params())
 
 
 def _type_params() -> dict[str, list[ast.AST]]:

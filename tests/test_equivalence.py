@@ -1,6 +1,6 @@
 """Every example of every page in eight disguises: the same program must give the same findings on the same lines.
 
-What a page excepts stands under its Limits, one line each: `- equivalence: DISGUISE: HEADING: reason`; `*` stands for all.
+What a page excepts stands under its Limits, one line each: `- equivalence: DISGUISE: HEADING: reason`. `*` is all.
 """
 
 from __future__ import annotations

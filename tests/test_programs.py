@@ -69,6 +69,7 @@ def _first_code_line(path: Path) -> str:
 def _checked(run_cli: Command, path: Path, keras: str) -> tuple[int, list[Json]]:
     """The exit status of `check` and its diagnostics."""
     done = run_cli("check", "--isolated", "--output-format", "json", "--keras", keras, str(path))
+    assert done.status in (0, 1), done.out + done.err
     report = json.loads(done.out)
     assert not report["errors"], report["errors"]
     return done.status, report["diagnostics"]

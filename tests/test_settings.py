@@ -96,7 +96,7 @@ def test_a_wrong_value_is_shown_with_line_and_caret(project: Project, line: str,
 def test_a_key_in_a_table_of_its_own_is_located(project: Project) -> None:
     root = project({"pyproject.toml": "[tool.mpfix.per-file-ignorse]\n'x.py' = ['MP3']\n"})
 
-    with pytest.raises(UsageError, match="pyproject.toml:1:13: .*the nearest is `per-file-ignores`"):
+    with pytest.raises(UsageError, match=r"pyproject.toml:1:13: .*the nearest is `per-file-ignores`"):
         load_settings(root)
 
 
@@ -119,7 +119,7 @@ def test_a_missing_settings_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_wrong_option_is_named_as_an_option() -> None:
-    with pytest.raises(UsageError, match="^`--keras`: `4` is not one of"):
+    with pytest.raises(UsageError, match=r"^`--keras`: `4` is not one of"):
         load_settings(Path(), isolated=True, options={"keras": "4"})
 
 

@@ -1,8 +1,7 @@
-"""The `mpfix` command: its subcommands, and what becomes of errors, interrupts and closed pipes."""
+"""The `mpfix` command: its subcommands, and what becomes of errors and interrupts."""
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -62,21 +61,16 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; every way it can end becomes an exit status."""
     try:
-        console.prepare()
-        status = _status(arguments)
-        console.flush()
+        return _status(arguments)
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
-        # the reader has gone, which is its right; the interpreter must not complain while it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.CLEAN
-    return status
 
 
 def _status(arguments: Sequence[str]) -> int:
     try:
+        console.prepare()
         result = app(list(arguments), prog_name="mpfix", standalone_mode=False)
+        console.flush()
     except typer.Abort:
         return ExitStatus.INTERRUPTED
     except _COMMAND_LINE_ERROR as error:
@@ -85,8 +79,6 @@ def _status(arguments: Sequence[str]) -> int:
     except MpfixError as error:
         console.warn(f"mpfix: {error}")
         return ExitStatus.FAILED
-    except BrokenPipeError:
-        raise
     except Exception as error:
         _report_crash(error, arguments)
         return ExitStatus.FAILED

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from mpfix.errors import MpfixError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,29 +33,50 @@ def standard_input(paths: Sequence[str] | None) -> bytes | None:
 
 def write(text: str) -> None:
     """Put text on standard output."""
-    sys.stdout.write(text)
+    _attempt(sys.stdout, lambda: sys.stdout.write(text))
 
 
 def write_bytes(content: bytes) -> None:
     """Put bytes on standard output as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
+    flush()
+    _attempt(sys.stdout, lambda: sys.stdout.buffer.write(content))
+
+
+def write_aside(text: str) -> None:
+    """Put text on standard error: messages, and the report where standard output carries something to go on with."""
+    _attempt(sys.stderr, lambda: sys.stderr.write(text))
 
 
 def warn(message: str) -> None:
     """Put one line on standard error."""
-    sys.stderr.write(f"{message}\n")
-
-
-def write_aside(text: str) -> None:
-    """Put text on standard error, where standard output carries something to go on with."""
-    sys.stderr.write(text)
+    write_aside(f"{message}\n")
 
 
 def flush() -> None:
-    """Hand everything to the system, so that a closed pipe shows itself here and not at exit."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    """Hand everything to the system, so that what goes wrong shows itself here and not at exit."""
+    _attempt(sys.stdout, sys.stdout.flush)
+    _attempt(sys.stderr, sys.stderr.flush)
+
+
+def _attempt(stream: TextIO, action: Callable[[], object]) -> None:
+    """Write to a stream. A reader who has gone away has seen enough: the rest goes nowhere, and nobody complains.
+
+    Raises:
+        MpfixError: the stream cannot take it, as on a full disk.
+    """
+    try:
+        action()
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        _discard(stream)
+        raise MpfixError(f"the output cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what waits in the buffer, and what is written from now on, go nowhere."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def is_terminal() -> bool:

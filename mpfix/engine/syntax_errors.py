@@ -46,7 +46,6 @@ def _message(document: Document, problem: SyntaxProblem) -> str:
     for version, what, pattern in _NEWER_SYNTAX:
         if sys.version_info < version and any(pattern.search(line) for line in candidates):
             wanted, running = ".".join(map(str, version)), ".".join(map(str, sys.version_info[:2]))
-            return (
-                f"{what} need Python {wanted} or newer, and mpfix runs under Python {running}; the file is not analysed"
-            )
+            needed = f"this needs Python {wanted} or newer ({what})"
+            return f"{needed}, and mpfix runs under {running}; the file is not analysed"
     return f"syntax error: {problem.message}; the file is not analysed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpfix.semantic.library import Event
-from mpfix.semantic.values import Object, Value
+from mpfix.semantic.values import NONE, Object, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +105,46 @@ class ModelCalled(Event):
 
 @dataclass(frozen=True, slots=True)
 class TapeOpened(Event):
-    """`with GradientTape(...)` began to record."""
+    """`with GradientTape(...)` began to record; `persistent` as it was made."""
+
+    tape: Object
+    persistent: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TapeGiven(Event):
+    """A tape was handed to code outside the project."""
 
     tape: Object
 
 
 @dataclass(frozen=True, slots=True)
+class GradientsGiven(Event):
+    """Gradients were handed to a function nobody knows while a tape recorded."""
+
+    gradients: Value
+
+
+@dataclass(frozen=True, slots=True)
 class GradientTaken(Event):
-    """`tape.gradient(target, sources)`; `inside` whether the tape was still recording."""
+    """`tape.gradient(target, sources)`; `inside` whether the tape was still recording.
+
+    `recorders` are the tapes that record the backward pass, outermost first. `again` is whether one call takes several
+    gradients: a `jacobian` without parallel loops.
+    """
 
     tape: Value
     target: Value
     sources: Value
     inside: Value
     method: str
+    recorders: tuple[Object, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scaled(Event):
-    """A loss was multiplied by the loss scale of `optimizer`; `recording` whether a tape was recording then."""
+    """A loss was multiplied by the loss scale of `optimizer`; `recording` whether a tape may have been recording then."""
 
     optimizer: Value
     loss: Value
@@ -168,7 +189,9 @@ class Reset(Event):
 class Applied(Event):
     """An optimizer updated variables with gradients (`minimize`: with a loss).
 
-    `wrapped` is whether the optimizer is a loss scale optimizer: True, False, or unknown.
+    `wrapped` is whether the optimizer is a loss scale optimizer: True, False, or unknown. `state` is an `optimizer`
+    record of what it was then: `wrapped`, `wrapped at`, `automatic` (by compile), `policy` (that compile saw),
+    `made at`, `inner`, `factor` (a static scale), `clips`, `distributed`, `off` (compile was told not to scale).
     """
 
     optimizer: Value
@@ -177,6 +200,7 @@ class Applied(Event):
     method: str
     wrapped: Value
     model: Value
+    state: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +211,7 @@ class ScalingMethodUsed(Event):
     name: str
     called: bool
     wrapped: Value
+    state: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.events import Accumulated, Clipped, GradientTaken, Reset, TapeOpened
+from mpfix.frameworks import scales, tapes
+from mpfix.frameworks.events import Accumulated, Clipped, GradientTaken, Reset
 from mpfix.frameworks.handlers import Functions, Method, Methods
 from mpfix.frameworks.layers import first_tensor
 from mpfix.semantic.containers import list_content
@@ -32,39 +33,10 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
+SMALL_SCALE = 64
+"""Gradients over a smaller constant are averaged; over a larger or unknown one they may be unscaled by hand."""
+
 # -- tapes
-
-
-def make_tape(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """`tf.GradientTape(persistent=...)`."""
-    tape = run.new_object("tape", node, key=function.key)
-    run.set(tape, "persistent", arguments.get(0, "persistent") or FALSE_VALUE)
-    run.set(tape, "active", FALSE_VALUE)
-    return tape
-
-
-def enter_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> Value:
-    """`with tape:` starts (or goes on) recording."""
-    run.set(tape, "active", TRUE_VALUE)
-    run.emit(TapeOpened(node, tape))
-    lib.record(run, 1)
-    return tape
-
-
-def exit_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> None:
-    """The `with` block of a tape ends."""
-    run.set(tape, "active", FALSE_VALUE)
-    lib.record(run, -1)
-
-
-def distributed_tape(
-    lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST
-) -> Value | None:
-    """A Horovod tape is the tape it is given, which reduces over processes besides."""
-    tape = arguments.get(0, "gradtape")
-    if isinstance(tape, Object):
-        run.set(tape, "distributed", TRUE_VALUE)
-    return tape
 
 
 def _take(method: str) -> Method:
@@ -74,42 +46,38 @@ def _take(method: str) -> Method:
         inside = (
             run.get(receiver, "active") if isinstance(receiver, Object) else Unknown(("inside", receiver), "inside")
         )
-        run.emit(GradientTaken(node, receiver, target, sources, inside, method))
-        return run.each(target, lambda one: taken(run, one, receiver, node))
+        again = arguments.get(None, "experimental_use_pfor") == FALSE_VALUE
+        recorders = tapes.recorders(run, receiver)
+        run.emit(GradientTaken(node, receiver, target, sources, inside, method, recorders, again))
+        half = trained_half(run, sources)
+        return run.each(target, lambda one: taken(run, one, receiver, node, half))
 
     return handler
 
 
-def taken(run: Run, target: Value, tape: Value, node: ast.AST) -> Record:
-    """The gradients of one target: they keep what is known of the loss."""
+def taken(run: Run, target: Value, tape: Value, node: ast.AST, half: Value = NONE) -> Record:
+    """The gradients of one target: they keep what is known of the loss; `half` is what is known of the variables."""
     loss = first_tensor(run, target) if not isinstance(target, Record) else target
-    kept: dict[str, Value] = {}
     if isinstance(loss, Record):
-        names = (
-            "scaled",
-            "scaled at",
-            "scaled before",
-            "vector",
-            "divided",
-            "divided at",
-            "summed",
-            "loss form",
-            "loss at",
-        )
-        kept = {name: loss.get(name) for name in names if loss.get(name) != NONE}
+        kept = scales.kept(loss, scales.OF_LOSS)
     else:
-        kept["vector"] = Unknown(("vector", target), "vector")
-        kept["scaled"] = Unknown(("scaled", target), "scaled") if not _is_plain_loss(target) else NONE
-        kept["divided"] = Unknown(("divided", target), "divided")
+        kept = {
+            "vector": Unknown(("vector", target), "vector"),
+            "scaled": scales.scale_of(target),
+            "divided": Unknown(("divided", target), "divided"),
+        }
+    if half != NONE:
+        kept["half"] = half
     kept["taken"] = At(run.place(node))
     if isinstance(tape, Object) and run.get(tape, "distributed") == TRUE_VALUE:
         kept["distributed"] = TRUE_VALUE
     return Record("gradients", run.place(node), kept)
 
 
-def _is_plain_loss(target: Value) -> bool:
-    """An unknown that comes straight from a call is the result of that call: nobody scaled it since."""
-    return isinstance(target, Unknown) and target.origin[0] in ("call", "operator")
+def trained_half(run: Run, sources: Value) -> Value:
+    """Where the policy of the model was set whose variables are trained, when it computes in float16."""
+    owner = run.property(sources, "owner") if isinstance(sources, Record) else NONE
+    return run.get(owner, "half") if isinstance(owner, Object) else NONE
 
 
 # -- from whatever holds gradients to one record
@@ -140,19 +108,7 @@ def _remembered(run: Run, accumulator: Object) -> dict[str, Value]:
     added = run.get(accumulator, "added")
     if not isinstance(added, Record):
         return {}
-    names = (
-        "scaled",
-        "scaled at",
-        "unscaled",
-        "unscaled at",
-        "vector",
-        "divided",
-        "divided at",
-        "taken",
-        "loss at",
-        "distributed",
-    )
-    return {name: added.get(name) for name in names if added.get(name) != NONE}
+    return scales.kept(added, scales.OF_GRADIENTS)
 
 
 def variables_of(run: Run, value: Value) -> Value:
@@ -195,6 +151,9 @@ def _sum(lib: KerasLibrary, run: Run, operands: tuple[Value, ...], plain: tuple[
             return fresh.having({"accumulator": operand}, run.place(node))
         if isinstance(inner, Object) and inner.kind == "variable":
             return fresh.having({"accumulator": inner}, run.place(node))
+    for inner in plain:
+        if isinstance(inner, Record) and inner.get("random") == TRUE_VALUE:
+            run.emit(Clipped(node, fresh, "noise", NONE))
     partner = next((one for one in gradients if one is not fresh), None)
     if partner is not None and partner.get("accumulator") != NONE:
         return partner
@@ -210,7 +169,12 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     if isinstance(original, Loop) and gradients.get("accumulator") == NONE:
         gradients = gradients.having({"accumulator": original})
     if isinstance(widened(factor), Record) and widened(factor).kind == "scale":  # type: ignore[attr-defined]
-        return gradients.having({"unscaled": factor, "unscaled at": At(run.place(node))}, run.place(node))
+        optimizer = run.property(factor, "optimizer")
+        return gradients.having({"unscaled": optimizer, "unscaled at": At(run.place(node))}, run.place(node))
+    if not (
+        isinstance(factor, Constant) and isinstance(factor.value, (int, float)) and abs(factor.value) < SMALL_SCALE
+    ):
+        gradients = gradients.having({"divided by hand": At(run.place(node))})
     is_division = name != "Mult"
     if not is_division and isinstance(factor, Constant) and isinstance(factor.value, (int, float)):
         is_division = abs(factor.value) < 1
@@ -340,9 +304,6 @@ def _alternatives(value: Value) -> tuple[Value, ...]:
 
 
 FUNCTIONS: Functions = {
-    "tensorflow.GradientTape": make_tape,
-    "horovod.tensorflow.DistributedGradientTape": distributed_tape,
-    "horovod.tensorflow.keras.DistributedGradientTape": distributed_tape,
     "tensorflow.Variable": make_variable,
     "keras.Variable": make_variable,
     "keras.backend.variable": make_variable,

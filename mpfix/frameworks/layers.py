@@ -153,7 +153,10 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
             return run.call(inner, Arguments((given,)), node)
     symbolic = _symbolic(run, given)
     dtype = compute_dtype(run, run.get(layer, "policy"))
+    half = half_of(run, run.get(layer, "policy"), first_tensor(run, given))
     properties: dict[str, Value] = {"dtype": dtype, "symbolic": symbolic}
+    if half != NONE:
+        properties["half"] = half
     activation = run.get(layer, "activation")
     if name == "Embedding":
         activation = NONE
@@ -169,6 +172,19 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
         properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
     properties["units"] = run.get(layer, "argument units")
     return Record("tensor", run.place(node), properties)
+
+
+def half_of(run: Run, policy: Value, before: Value | None) -> Value:
+    """Where mixed_float16 was set for something of this policy, else for what made the tensor before it."""
+    earlier = before.get("half") if isinstance(before, Record) else NONE
+
+    def of_policy(one: Value) -> Value:
+        if not isinstance(one, Record):
+            return earlier
+        place = At(one.place)
+        return run.each(one.get("name"), lambda name: place if name == Constant("mixed_float16") else earlier)
+
+    return run.each(policy, of_policy)
 
 
 def _symbolic(run: Run, given: Value) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import cast
 
-from mpfix.frameworks import gradients, layers, models, optimizers, policies, tensors
+from mpfix.frameworks import gradients, layers, losses, models, optimizers, policies, tapes, tensors
 from mpfix.frameworks.events import AttributeTested, ModelBuilt, PolicySet
 from mpfix.frameworks.handlers import Function, Method
 from mpfix.frameworks.keys import canonical, public_names
@@ -31,10 +31,11 @@ from mpfix.semantic.values import Function as ProjectFunction
 
 FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS, **gradients.FUNCTIONS,
-    **tensors.FUNCTIONS,
+    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
+    **tapes.METHODS,
 }  # fmt: skip
 TAPES = frozenset({"tensorflow.GradientTape"})
 MODELLED = ("keras", "tensorflow")
@@ -112,7 +113,6 @@ class KerasLibrary:
         """The policy is the library's default, or the one to assume."""
         self.start_policy(run, ast.Pass())
         run.set_global("nesting", Constant(0))
-        run.set_global("recording", Constant(0))
 
     def start_policy(self, run: Run, node: ast.AST) -> None:
         """Put the global policy (back) to what a fresh process has."""
@@ -163,15 +163,8 @@ class KerasLibrary:
         run.set_global("nesting", Constant(self.nesting(run) + by))
 
     def recording(self, run: Run) -> bool:
-        """Whether some tape records right now."""
-        value = run.get_global("recording")
-        return isinstance(value, Constant) and value.value > 0
-
-    def record(self, run: Run, by: int) -> None:
-        """A tape begins (1) or ends (-1) to record."""
-        value = run.get_global("recording")
-        before = value.value if isinstance(value, Constant) else 0
-        run.set_global("recording", Constant(before + by))
+        """Whether some tape may record right now."""
+        return tapes.may_record(run)
 
     def distribute(self, run: Run) -> None:
         """A distribution strategy is in use."""
@@ -256,6 +249,7 @@ class KerasLibrary:
     # -- calls
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+        tapes.note_given(run, function, arguments, node)
         if isinstance(function, Library):
             return self._call_name(run, function, arguments, node)
         if isinstance(function, Bound) and isinstance(function.function, Library):
@@ -289,15 +283,15 @@ class KerasLibrary:
         if role == "optimizer":
             return optimizers.make_optimizer(self, run, function, arguments, node)
         if role == "loss":
-            return tensors.make_loss(self, run, function, arguments, node)
+            return losses.make_loss(self, run, function, arguments, node)
         if role in ("strategy", "metric", "schedule", "callback"):
             if role == "strategy":
                 self.distribute(run)
             return run.new_object(role, node, key=key)
         if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
             return models.make_application(self, run, function, arguments, node)
-        if key.startswith(("keras.losses.", "keras.backend.")) and key.endswith(LOSS_FUNCTIONS):
-            return tensors.loss_function(self, run, function, arguments, node)
+        if losses.is_loss_function(key):
+            return losses.loss_function(self, run, function, arguments, node)
         if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
             return run.unknown(node)
         if key.startswith("horovod") and key.endswith("DistributedOptimizer"):
@@ -364,11 +358,11 @@ class KerasLibrary:
             found = call_method(run, loss, "call", arguments, node)
             if found is not None:
                 return found
-        return tensors.call_loss(self, run, loss, arguments, node)
+        return losses.call_loss(self, run, loss, arguments, node)
 
     def loss(self, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
         """A loss of predictions that the framework computes."""
-        return tensors.compute(self, run, form, key, predictions, node)
+        return losses.compute(self, run, form, key, predictions, node)
 
     # -- project subclasses
 
@@ -431,7 +425,7 @@ class KerasLibrary:
             isinstance(one, Record) and one.kind == "tensor" for one in plain
         ):
             return next(one for one in plain if isinstance(one, Record) and one.kind == "scale")
-        return tensors.arithmetic(self, run, operator, operands, node)
+        return losses.arithmetic(self, run, operator, operands, node)
 
     def iterate(self, run: Run, value: Value, node: ast.AST) -> Iteration | None:
         if isinstance(value, Record):
@@ -475,12 +469,16 @@ class KerasLibrary:
 
     def enter(self, run: Run, value: Value, node: ast.AST) -> Value | None:
         if isinstance(value, Object) and value.kind == "tape":
-            return gradients.enter_tape(self, run, value, node)
+            return tapes.enter_tape(run, value, node)
+        if isinstance(value, Object) and value.kind == "tape pause":
+            return tapes.enter_pause(run, value, node)
         return None
 
     def exit(self, run: Run, value: Value, node: ast.AST) -> None:
         if isinstance(value, Object) and value.kind == "tape":
-            gradients.exit_tape(self, run, value, node)
+            tapes.exit_tape(run, value, node)
+        elif isinstance(value, Object) and value.kind == "tape pause":
+            tapes.exit_pause(run, value, node)
 
     def widen(self, initial: Value, learnt: Value) -> Value | None:
         """A record that changes in a loop keeps the properties that every iteration leaves alone."""
@@ -495,12 +493,6 @@ class KerasLibrary:
         if isinstance(first, Record) and first.kind == "gradients" and (gradients.is_zero(last) or last == NONE):
             return first
         return None
-
-
-LOSS_FUNCTIONS = (
-    "crossentropy", "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error", ".huber", ".hinge", "kl_divergence", ".poisson", "log_cosh", "cosine_similarity",
-)  # fmt: skip
 
 
 def _agreeing(first: Record, last: Record) -> Record:

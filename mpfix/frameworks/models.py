@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import optimizers
+from mpfix.frameworks import layers, optimizers
 from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, ModelOutput
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
@@ -121,9 +121,12 @@ def compiled_optimizer(
 ) -> Value:
     """The optimizer that a model ends up with."""
     if isinstance(automatic, Constant) and automatic.value is False and lib.generation == 3:
-        return optimizer
+        return run.each(optimizer, lambda one: optimizers.without_scaling(run, one))
 
     def wrap(one: Value, name: Value) -> Value:
+        if isinstance(one, Unknown) and name == Constant("mixed_float16"):
+            # whatever it is, compile sees to it that it scales
+            return optimizers.wrap(lib, run, one, node, automatic=True)
         if not isinstance(one, Object) or one.kind != "optimizer":
             return one
         if isinstance(name, Constant):
@@ -137,7 +140,9 @@ def compiled_optimizer(
 
     policy = run.get(model, "policy")
     names = run.each(policy, lambda one: one.get("name") if isinstance(one, Record) else one)
-    return run.each(names, lambda name: run.each(run.restrict(optimizer), lambda one: wrap(one, name)))
+    wrapped = run.each(names, lambda name: run.each(run.restrict(optimizer), lambda one: wrap(one, name)))
+    optimizers.note_policy(run, wrapped, policy)
+    return wrapped
 
 
 def _fit(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -180,6 +185,8 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
     else:
         output = model_output(lib, run, model, given, node)
 
+    run.set(model, "half", _half(run, model, output))
+
     def made_by(one: Value) -> Value:
         if not isinstance(one, Record):
             return one
@@ -187,6 +194,14 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
         return one.having({"symbolic": TRUE_VALUE if symbolic else NONE, **changes})
 
     return run.each(output, made_by)
+
+
+def _half(run: Run, model: Object, output: Value) -> Value:
+    """Where mixed_float16 was set for layers that an output comes from; the model's own policy where nobody knows."""
+    tensor = first_tensor(run, output)
+    if isinstance(tensor, Record) and (model.cls is None or tensor.get("half") != NONE or tensor.get("layer") != NONE):
+        return run.restrict(tensor.get("half"))
+    return layers.half_of(run, run.get(model, "policy"), None)
 
 
 def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
@@ -252,9 +267,14 @@ def _optimizer(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> V
     own_compile = class_attribute(run, receiver, "compile", node) if receiver.cls is not None else None
     if isinstance(own_compile, (Bound, Function)):
         return None
+    known = run.get(receiver, "standard optimizer")
+    if known != NONE:
+        return known
     bare = run.new_object("optimizer", receiver.place.node, key="unseen")
-    run.set(bare, "wrapped", Constant(False))
-    return compiled_optimizer(lib, run, receiver, bare, None, receiver.place.node)
+    run.set(bare, "wrapped", Unknown(("unseen", receiver.serial), "the optimizer that compile is given"))
+    made = compiled_optimizer(lib, run, receiver, bare, None, receiver.place.node)
+    run.set(receiver, "standard optimizer", made)
+    return made
 
 
 ATTRIBUTES = {

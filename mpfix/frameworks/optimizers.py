@@ -6,9 +6,10 @@ import ast
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import Applied, OptimizerBuilt, Scaled, ScalingMethodUsed, Unscaled
-from mpfix.frameworks.gradients import gradients_of, variables_of
+from mpfix.frameworks.gradients import gradients_of, taken, trained_half, variables_of
 from mpfix.frameworks.handlers import Functions, Method, Methods
-from mpfix.semantic.calls import call_back
+from mpfix.frameworks.scales import scale_of
+from mpfix.frameworks.tapes import OPEN
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     FALSE_VALUE,
@@ -16,10 +17,14 @@ from mpfix.semantic.values import (
     TRUE_VALUE,
     Arguments,
     At,
+    Bound,
+    Choice,
     Constant,
+    Function,
     Library,
     Object,
     Record,
+    Sequence,
     Unknown,
     Value,
 )
@@ -102,10 +107,54 @@ def wrap(
     return wrapper
 
 
+def without_scaling(run: Run, optimizer: Value) -> Value:
+    """An optimizer that compile was told to leave alone."""
+    if isinstance(optimizer, Object):
+        run.set(optimizer, "off", TRUE_VALUE)
+    return optimizer
+
+
+def note_policy(run: Run, optimizer: Value, policy: Value) -> None:
+    """Remember of optimizers that compile wrapped which policy made it do so."""
+
+    def note(one: Value) -> Value:
+        if isinstance(one, Object) and run.get(one, "automatic") == TRUE_VALUE:
+            run.set(one, "policy", run.each(policy, lambda p: At(p.place) if isinstance(p, Record) else NONE))
+        return one
+
+    run.each(optimizer, note)
+
+
 def _wrapped(run: Run, receiver: Value) -> Value:
     if isinstance(receiver, Object) and receiver.kind == "optimizer":
         return run.get(receiver, "wrapped")
     return Unknown(("wrapped", receiver), "wrapped")
+
+
+CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+
+
+def state_of(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Record:
+    """What an optimizer is at this moment, as events remember it."""
+    backend = run.get_global("environment KERAS_BACKEND")
+    foreign = TRUE_VALUE if isinstance(backend, Constant) and backend.value != "tensorflow" else NONE
+    distributed = run.get_global("distributed") or foreign
+    if not (isinstance(receiver, Object) and receiver.kind == "optimizer"):
+        return Record("optimizer", run.place(node), {"wrapped": _wrapped(run, receiver), "distributed": distributed})
+    names = ("wrapped", "wrapped at", "automatic", "policy", "inner", "off")
+    properties = {name: run.get(receiver, name) for name in names if run.get(receiver, name) != NONE}
+    inner = run.get(receiver, "inner")
+    bare = inner if inner != NONE else receiver
+    properties["made at"] = run.each(bare, lambda one: At(one.place) if isinstance(one, Object) else one)
+    properties["factor"] = run.property(bare, "argument loss_scale_factor")
+    properties["clips"] = Constant(any(_argument(run, bare, name) != NONE for name in CLIPS))
+    own = run.get(receiver, "distributed")
+    properties["distributed"] = own if own != NONE else distributed
+    return Record("optimizer", run.place(node), properties)
+
+
+def _argument(run: Run, optimizer: Value, name: str) -> Value:
+    return run.property(optimizer, f"argument {name}") if not isinstance(optimizer, Unknown) else NONE
 
 
 def _scale(method: str) -> Method:
@@ -114,52 +163,63 @@ def _scale(method: str) -> Method:
             return None
         loss = arguments.get(0, "loss") or run.unknown(node)
         if method == "get_scaled_loss":
-            run.emit(ScalingMethodUsed(node, receiver, method, True, _wrapped(run, receiver)))
-        run.emit(Scaled(node, receiver, loss, method, lib.recording(run)))
-        return run.each(loss, lambda one: scaled_by(run, one, receiver, node))
+            _use(lib, run, receiver, method, node)
+        recording = _may_record(run)
+        run.emit(Scaled(node, receiver, loss, method, recording))
+        return run.each(loss, lambda one: scaled_by(run, one, receiver, node, method, late=not recording))
 
     return handler
 
 
-def scaled_by(run: Run, loss: Value, optimizer: Value, node: ast.AST) -> Value:
-    """The loss times the optimizer's scale."""
-    if isinstance(loss, (Record,)):
-        changed: dict[str, Value] = {"scaled": optimizer, "scaled at": At(run.place(node))}
+def _use(lib: KerasLibrary, run: Run, receiver: Value, name: str, node: ast.AST, *, called: bool = True) -> None:
+    state = state_of(lib, run, receiver, node)
+    run.emit(ScalingMethodUsed(node, receiver, name, called, _wrapped(run, receiver), state))
+
+
+def _may_record(run: Run) -> bool:
+    """Whether some tape may be recording."""
+    tapes = run.get_global(OPEN)
+    sides = [one for _, one in tapes] if isinstance(tapes, Choice) else [tapes]
+    return any(not isinstance(one, Sequence) or bool(one.items) for one in sides if one is not None)
+
+
+def scaled_by(
+    run: Run, loss: Value, optimizer: Value, node: ast.AST, method: str = "scale_loss", *, late: bool = False
+) -> Value:
+    """The loss times the optimizer's scale; `late` when no tape recorded it."""
+    place = At(run.place(node))
+    inner = run.property(optimizer, "inner") if isinstance(optimizer, Object) else NONE
+    factor = _argument(run, inner if inner != NONE else optimizer, "loss_scale_factor")
+    changed: dict[str, Value] = {
+        "scaled": optimizer,
+        "scaled at": place,
+        "scaled method": Constant(method),
+        "scaled wrapped": _wrapped(run, optimizer),
+        "scaled late": Constant(late),
+        "scaled fixed": Constant(factor != NONE),
+    }
+    if isinstance(loss, Record):
         if loss.get("scaled") != NONE:
-            changed["scaled before"] = loss.get("scaled at")
+            changed["scaled again"] = loss.get("scaled at")
         return loss.having(changed, run.place(node))
     # a loss that nobody knows is a loss all the same once it is scaled
-    return Record(
-        "tensor",
-        run.place(node),
-        {
-            "scaled": optimizer,
-            "scaled at": At(run.place(node)),
-            "of": loss,
-            "vector": Unknown(("vector", loss), "vector"),
-        },
-    )
+    unknown = {"of": loss, "vector": Unknown(("vector", loss), "vector"), "hand": scale_of(loss)}
+    return Record("tensor", run.place(node), {**unknown, **changed})
 
 
 def _unscale(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     given = arguments.get(0, "gradients") or arguments.get(0, "grads") or run.unknown(node)
     gradients = gradients_of(lib, run, given, node)
-    run.emit(ScalingMethodUsed(node, receiver, "get_unscaled_gradients", True, _wrapped(run, receiver)))
+    _use(lib, run, receiver, "get_unscaled_gradients", node)
     run.emit(Unscaled(node, receiver, gradients, "get_unscaled_gradients"))
+    place = run.place(node)
+    changed: dict[str, Value] = {"unscaled": receiver, "unscaled at": At(place)}
 
     def unscale(one: Value) -> Value:
         if isinstance(one, Record):
-            return one.having({"unscaled": receiver, "unscaled at": At(run.place(node))}, run.place(node))
-        return Record(
-            "gradients",
-            run.place(node),
-            {
-                "of": one,
-                "unscaled": receiver,
-                "unscaled at": At(run.place(node)),
-                "scaled": Unknown(("scaled", one), "scaled"),
-            },
-        )
+            again = {"unscaled again": one.get("unscaled at")} if one.get("unscaled") != NONE else {}
+            return one.having({**changed, **again}, place)
+        return Record("gradients", place, {"of": one, "scaled": Unknown(("scaled", one), "scaled"), **changed})
 
     return run.each(gradients, unscale)
 
@@ -169,7 +229,9 @@ def _apply(method: str) -> Method:
         given = arguments.get(0, "grads_and_vars") or arguments.get(0, "grads") or run.unknown(node)
         gradients = gradients_of(lib, run, given, node)
         variables = arguments.get(1, "trainable_variables") if method == "apply" else variables_of(run, given)
-        run.emit(Applied(node, receiver, gradients, variables or NONE, method, _wrapped(run, receiver), NONE))
+        state = state_of(lib, run, receiver, node)
+        wrapped = _wrapped(run, receiver)
+        run.emit(Applied(node, receiver, gradients, variables or NONE, method, wrapped, NONE, state))
         return NONE
 
     return handler
@@ -177,15 +239,17 @@ def _apply(method: str) -> Method:
 
 def _minimize(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     """`minimize(loss, variables, tape=tape)`; on Keras 2 it scales and unscales by itself."""
+    if isinstance(receiver, Unknown):
+        return None
     loss = arguments.get(0, "loss") or run.unknown(node)
-    call_back(run, Arguments((loss,)), node)
-    run.emit(ScalingMethodUsed(node, receiver, "minimize", True, _wrapped(run, receiver)))
-    gradients = Record("gradients", run.place(node), {"scaled": receiver, "unscaled": receiver, "minimize": TRUE_VALUE})
-    run.emit(
-        Applied(
-            node, receiver, gradients, arguments.get(1, "var_list") or NONE, "minimize", _wrapped(run, receiver), NONE
-        )
-    )
+    variables = arguments.get(1, "var_list") or NONE
+    value = run.call(loss, Arguments(), node) if isinstance(loss, (Function, Bound)) else loss
+    run.ended = False
+    _use(lib, run, receiver, "minimize", node)
+    gradients = taken(run, value, NONE, node, trained_half(run, variables))
+    gradients = gradients.having({"minimize": TRUE_VALUE})
+    state, wrapped = state_of(lib, run, receiver, node), _wrapped(run, receiver)
+    run.emit(Applied(node, receiver, gradients, variables, "minimize", wrapped, NONE, state))
     return NONE
 
 
@@ -198,14 +262,14 @@ def optimizer_attribute(lib: KerasLibrary, run: Run, receiver: Value, name: str,
     if name in ("inner_optimizer", "_optimizer") and isinstance(receiver, Object):
         inner = run.get(receiver, "inner")
         if name == "_optimizer":
-            run.emit(ScalingMethodUsed(node, receiver, name, False, _wrapped(run, receiver)))
+            _use(lib, run, receiver, name, node, called=False)
         return inner if inner != NONE else None
     if name in ("loss_scale", "dynamic_scale"):
         if name == "loss_scale":
-            run.emit(ScalingMethodUsed(node, receiver, name, False, _wrapped(run, receiver)))
+            _use(lib, run, receiver, name, node, called=False)
         return Record("scale", run.place(node), {"optimizer": receiver})
-    if name in ("dynamic", "dynamic_counter"):
-        run.emit(ScalingMethodUsed(node, receiver, name, False, _wrapped(run, receiver)))
+    if name in ("dynamic", "dynamic_counter", "compute_gradients"):
+        _use(lib, run, receiver, name, node, called=False)
     return None
 
 

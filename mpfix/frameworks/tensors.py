@@ -1,4 +1,4 @@
-"""Tensors as values: losses, casts, reductions, activations, arithmetic; rows in `tables/ops.toml`."""
+"""Tensors as values: casts, reductions, activations, control flow; rows in `tables/ops.toml`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.events import Cast, LossComputed
-from mpfix.frameworks.gradients import divided
+from mpfix.frameworks.events import Cast
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.layers import first_tensor
+from mpfix.frameworks.scales import scale_of
 from mpfix.frameworks.tables import load_table
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
@@ -22,7 +22,6 @@ from mpfix.semantic.values import (
     At,
     Constant,
     Library,
-    Object,
     Record,
     Unknown,
     Value,
@@ -32,7 +31,9 @@ from mpfix.semantic.values import (
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
-SCALAR_LOSSES = frozenset({"keras.Model.compute_loss"})
+
+RANDOM = ("tensorflow.random.", "keras.random.")
+"""Whatever these make is noise, where gradients are concerned."""
 
 
 @cache
@@ -54,10 +55,12 @@ def clips() -> dict[str, int]:
 
 def operation(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     """A call of an array function that has a row."""
-    kind = op_kinds().get(function.key)
+    kind = "random" if function.key.startswith(RANDOM) else op_kinds().get(function.key)
     if kind is None or not (arguments.positional or arguments.keywords):
         return None
     first = arguments.positional[0] if arguments.positional else arguments.keywords[0][1]
+    if kind == "random":
+        return Record("tensor", run.place(node), {"random": TRUE_VALUE, "dtype": Constant("float32")})
     if kind == "zeros":
         return Record(
             "tensor", run.place(node), {"zeros": TRUE_VALUE, "dtype": arguments.keyword("dtype") or Constant("float32")}
@@ -76,8 +79,10 @@ def _unary(run: Run, kind: str, key: str, value: Value, node: ast.AST) -> Value:
         return tensor
     dtype = tensor.get("dtype") if isinstance(tensor, Record) else Unknown(("dtype", value), "dtype")
     properties: dict[str, Value] = {"dtype": dtype}
+    if kind == "passing" and scale_of(value) != NONE:
+        properties["scaled"] = scale_of(value)
     if isinstance(tensor, Record):
-        keep = ("symbolic", "model", "policy", "layer", "maker")
+        keep = ("symbolic", "model", "policy", "layer", "maker", "half", "random")
         properties |= {name: tensor.get(name) for name in keep if tensor.get(name) != NONE}
         if kind == "elementwise" and tensor.get("loss at") != NONE:
             properties = dict(tensor.properties)
@@ -97,7 +102,7 @@ def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, 
     if isinstance(value, Record) and value.kind == "gradients":
         return Record("tensor", run.place(node), {})
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
-    properties: dict[str, Value] = {"dtype": Unknown(("dtype", value), "dtype")}
+    properties: dict[str, Value] = {"dtype": Unknown(("dtype", value), "dtype"), "scaled": scale_of(value)}
     if isinstance(tensor, Record):
         properties = dict(tensor.properties)
     properties.pop("activation", None)
@@ -133,124 +138,14 @@ def cast(run: Run, operand: Value, dtype: Value, node: ast.AST) -> Value:
         one = widened(one)
         if isinstance(one, Record) and one.kind == "gradients":
             return one
-        properties = dict(one.properties) if isinstance(one, Record) else {"of": one}
+        properties = dict(one.properties) if isinstance(one, Record) else {"of": one, "scaled": scale_of(one)}
         changed = {"dtype": dtype, "cast at": At(run.place(node)), "cast from": properties.get("dtype", NONE)}
         return Record("tensor", run.place(node), {**properties, **changed})
 
     return run.each(operand, change)
 
 
-# -- losses
-
-
-def make_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """A loss object."""
-    loss = run.new_object("loss", node, key=function.key)
-    reduction = arguments.keyword("reduction") or NONE
-    run.set(loss, "reduction", reduction)
-    run.set(loss, "from_logits", arguments.get(0, "from_logits") or FALSE_VALUE)
-    return loss
-
-
-def call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:
-    """`loss(y_true, y_pred)` of a loss object: one number, unless its reduction says otherwise."""
-    predictions = arguments.get(1, "y_pred")
-    result = compute(lib, run, "class", loss.key, predictions, node)
-    reduction = run.get(loss, "reduction")
-
-    def reduced(one: Value) -> Value:
-        if isinstance(one, Constant):
-            text = str(one.value).lower()
-            return TRUE_VALUE if one.value is not None and text in ("none", "reduction.none") else FALSE_VALUE
-        if isinstance(one, Library):
-            return TRUE_VALUE if one.key.endswith(".NONE") else FALSE_VALUE
-        return Unknown(("vector", one), "vector")
-
-    vector = run.each(reduction, reduced)
-    summed = reduction == Constant("sum") or (isinstance(reduction, Library) and reduction.key.endswith(".SUM"))
-    changes: dict[str, Value] = {"vector": vector}
-    if reduction == NONE and lib.generation == 3:
-        changes["vector"] = FALSE_VALUE
-    if summed:
-        changes["summed"] = At(run.place(node))
-    if run.get(loss, "reduction") == NONE and _none_given(run, loss):
-        changes["vector"] = TRUE_VALUE
-    return run.each(result, lambda one: one.having(changes) if isinstance(one, Record) else one)
-
-
-def _none_given(run: Run, loss: Object) -> bool:
-    """`reduction=None` as a keyword is the Keras 3 spelling of no reduction."""
-    call = loss.place.node
-    return isinstance(call, ast.Call) and any(
-        keyword.arg == "reduction" and isinstance(keyword.value, ast.Constant) and keyword.value.value is None
-        for keyword in call.keywords
-    )
-
-
-def loss_function(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """`keras.losses.binary_crossentropy(y_true, y_pred)` and its like: one number per sample."""
-    result = compute(lib, run, "function", function.key, arguments.get(1, "y_pred"), node)
-    return run.each(result, lambda one: one.having({"vector": TRUE_VALUE}) if isinstance(one, Record) else one)
-
-
-def raw_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """`tf.nn.softmax_cross_entropy_with_logits` and its like: from logits, one number per sample."""
-    result = compute(lib, run, "logits", function.key, arguments.keyword("logits"), node)
-    return run.each(result, lambda one: one.having({"vector": TRUE_VALUE}) if isinstance(one, Record) else one)
-
-
-def compute(lib: KerasLibrary, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
-    """A loss of predictions, one number; the event says how it was computed."""
-    tensor = first_tensor(run, predictions) if predictions is not None else None
-    dtype: Value = Constant("float32")
-    if isinstance(tensor, Record) and (form == "function" or lib.generation == 2):
-        dtype = tensor.get("dtype")
-    properties: dict[str, Value] = {
-        "dtype": dtype, "loss at": At(run.place(node)), "loss form": Constant(form), "vector": FALSE_VALUE,
-    }  # fmt: skip
-    if isinstance(tensor, Record) and tensor.get("model") != NONE:
-        properties["model"] = tensor.get("model")
-    loss = Record("tensor", run.place(node), properties)
-    run.emit(LossComputed(node, form, key, predictions if predictions is not None else run.unknown(node), loss))
-    return loss
-
-
-# -- arithmetic
-
-
-def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
-    """Operators on tensors: dtype and meaning of the loss stay, an activation does not."""
-    plain = tuple(widened(operand) for operand in operands)
-    tensors = [one for one in plain if isinstance(one, Record) and one.kind == "tensor"]
-    if not tensors:
-        return None
-    if name in ("Eq", "NotEq", "Lt", "Gt", "LtE", "GtE"):
-        return None
-    losses = [one for one in tensors if one.get("loss at") != NONE or one.get("scaled") != NONE]
-    main = losses[0] if losses else tensors[0]
-    scale = next((one for one in plain if isinstance(one, Record) and one.kind == "scale"), None)
-    properties = {key: value for key, value in main.properties.items() if not key.startswith("activation")}
-    if len(losses) > 1 and name in ("Add", "Sub"):
-        properties["vector"] = _either(*(one.get("vector") for one in losses))
-        scaled = next((one for one in losses if one.get("scaled") != NONE), None)
-        if scaled is not None:
-            properties |= {"scaled": scaled.get("scaled"), "scaled at": scaled.get("scaled at")}
-    result = Record("tensor", run.place(node), properties)
-    if scale is not None and name == "Mult":
-        return result.having({"scaled": scale.get("optimizer"), "scaled at": At(run.place(node))})
-    if losses and name in ("Div", "FloorDiv", "Mult") and len(operands) == 2:
-        factor = operands[1] if plain[0] is main else operands[0]
-        if name != "Mult":
-            return divided(run, result, factor, node)
-        if not (isinstance(factor, Constant) and isinstance(factor.value, (int, float)) and abs(factor.value) >= 1):
-            return divided(run, result, factor, node)
-    return result
-
-
-def _either(*values: Value) -> Value:
-    if TRUE_VALUE in values:
-        return TRUE_VALUE
-    return next((one for one in values if one not in (FALSE_VALUE, NONE)), FALSE_VALUE)
+# -- attributes and items
 
 
 def tensor_attribute(lib: KerasLibrary, run: Run, tensor: Record, name: str, node: ast.AST) -> Value | None:
@@ -364,9 +259,6 @@ FUNCTIONS: Functions = {
     "tensorflow.py_function": _call_first,
     "tensorflow.numpy_function": _call_first,
     "tensorflow.nest.map_structure": _map_structure,
-    "tensorflow.nn.softmax_cross_entropy_with_logits": raw_loss,
-    "tensorflow.nn.sparse_softmax_cross_entropy_with_logits": raw_loss,
-    "tensorflow.nn.sigmoid_cross_entropy_with_logits": raw_loss,
 }
 METHODS: Methods = {
     ("strategy", "run"): run_on_replicas,

@@ -54,7 +54,10 @@ class MoveOutOfBlock:
 
 @dataclass(frozen=True, slots=True)
 class DeleteStatement:
-    """Remove `statement`; `pass` takes its place when its block would be empty. Not possible where a comment would be lost."""
+    """Remove `statement`; `pass` takes its place when its block would be empty.
+
+    Not possible where a comment would be lost.
+    """
 
     statement: ast.stmt
 
@@ -86,7 +89,7 @@ class ReplaceStatement:
 
 @dataclass(frozen=True, slots=True)
 class AddKeyword:
-    """Add `name=code` to a call, as its last keyword (before `**kwargs`); respects trailing commas and one-per-line layout."""
+    """Add `name=code` to a call, as its last keyword (before `**kwargs`), in the layout of the call."""
 
     call: ast.Call
     name: str
@@ -120,19 +123,46 @@ class RemoveImport:
 
 @dataclass(frozen=True, slots=True)
 class EnsureImport:
-    """Make sure `import module` or `from module import name` is in force at module level (after docstring, `__future__` and existing imports)."""
+    """Make sure `import module` or `from module import name` is in force at module level.
+
+    A new one goes behind the docstring, `__future__` and the imports that lead the module.
+    """
 
     module: str
     name: str | None = None
 
 
 type_names = (
-    InsertBefore, InsertAfter, AppendToBlock, MoveStatement, MoveOutOfBlock, DeleteStatement, ReplaceExpression,
-    WrapExpression, ReplaceStatement, AddKeyword, SetKeyword, RemoveArgument, RemoveImport, EnsureImport,
+    InsertBefore,
+    InsertAfter,
+    AppendToBlock,
+    MoveStatement,
+    MoveOutOfBlock,
+    DeleteStatement,
+    ReplaceExpression,
+    WrapExpression,
+    ReplaceStatement,
+    AddKeyword,
+    SetKeyword,
+    RemoveArgument,
+    RemoveImport,
+    EnsureImport,
 )
 Intent = (
-    InsertBefore | InsertAfter | AppendToBlock | MoveStatement | MoveOutOfBlock | DeleteStatement | ReplaceExpression
-    | WrapExpression | ReplaceStatement | AddKeyword | SetKeyword | RemoveArgument | RemoveImport | EnsureImport
+    InsertBefore
+    | InsertAfter
+    | AppendToBlock
+    | MoveStatement
+    | MoveOutOfBlock
+    | DeleteStatement
+    | ReplaceExpression
+    | WrapExpression
+    | ReplaceStatement
+    | AddKeyword
+    | SetKeyword
+    | RemoveArgument
+    | RemoveImport
+    | EnsureImport
 )
 
 

@@ -59,6 +59,7 @@ class _Finder:
     """Nodes of a fragment by the ranges that `ast` gives them."""
 
     def __init__(self, source: str, wrapper: MetadataWrapper) -> None:
+        self._source = source
         self._lines = LineIndex(source).starts
         self._inner = wrapper.resolve(PositionProvider)
         self._outer = wrapper.resolve(WhitespaceInclusivePositionProvider)
@@ -75,6 +76,10 @@ class _Finder:
 
     def _is_at(self, node: cst.BaseExpression, code_range: CodeRange, change: Change) -> bool:
         start, end = self._offsets(code_range)
+        if isinstance(node, cst.GeneratorExp) and not node.lpar:
+            # the only argument of a call: `ast` counts the call's parentheses as its own
+            around = self._source[change.start : start], self._source[end : change.end]
+            return change.start < start and end < change.end and [text.strip() for text in around] == ["(", ")"]
         if not isinstance(node, (cst.Tuple, cst.GeneratorExp)) or not node.lpar:
             return (start, end) == (change.start, change.end)
         # `ast` counts the innermost parentheses of these as their own
@@ -133,12 +138,12 @@ class _Changer(cst.CSTTransformer):
                 wrapper = _expression(before + HOLE + after, self._newline)
                 own, operand = _split_parentheses(node)
                 hole = _hole(wrapper)
-                if change.around_operand:
+                encloses = before.rstrip().endswith("(") and after.lstrip().startswith(")")
+                if change.around_operand or (isinstance(operand, cst.GeneratorExp) and not encloses):
                     operand = _parenthesised(operand)
                 wrapper = operand if hole is wrapper else cast(cst.BaseExpression, wrapper.deep_replace(hole, operand))
                 if change.around_result and not own[0]:
                     wrapper = _parenthesised(wrapper)
-                encloses = before.rstrip().endswith("(") and after.lstrip().startswith(")")
                 return _with_parentheses(wrapper, own, droppable=encloses)
         return node
 

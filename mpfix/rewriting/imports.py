@@ -59,7 +59,7 @@ def import_place(tree: ast.Module, before: ast.stmt | None) -> ImportPlace | Non
     last: ast.stmt | None = None
     last_import: ast.stmt | None = None
     for index, statement in enumerate(tree.body):
-        if statement is before and last is not None and not _is_future(statement):
+        if statement is before and not isinstance(statement, (ast.Import, ast.ImportFrom)):
             break
         if _is_import(statement):
             last = last_import = statement

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mpfix.rewriting.layout import Layout
+from mpfix.rewriting.limits import parse
 from mpfix.rewriting.pieces import Block, Piece, Side, Source
 
 
@@ -180,5 +181,5 @@ def _is_inline(block: Block) -> bool:
     code = block.content
     if not isinstance(code, str) or "\n" in code.strip() or "#" in code:
         return False
-    tree = ast.parse(code.strip())
+    tree = parse(code.strip())
     return len(tree.body) == 1 and not hasattr(tree.body[0], "body")

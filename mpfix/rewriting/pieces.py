@@ -93,7 +93,9 @@ class Composition:
         lines_end = reached = 0
         for piece in sorted(pieces, key=lambda piece: (piece.start, piece.side.value, piece.order)):
             is_beside = piece.start < reached or (piece.start == lines_end and self._is_open_end(lines_end))
-            adds_lines = piece.side in (Side.AFTER, Side.BEFORE) and not (edits and edits[-1].start <= piece.anchor < reached)
+            adds_lines = piece.side in (Side.AFTER, Side.BEFORE) and not (
+                edits and edits[-1].start <= piece.anchor < reached
+            )
             if is_beside and piece.end <= lines_end == reached and adds_lines:
                 # the line it stood beside goes; what is inside deleted lines goes nowhere
                 parts = piece.parts[::-1] if piece.side is Side.AFTER else piece.parts

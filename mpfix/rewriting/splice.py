@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 from mpfix.rewriting.clauses import Fragment, Located, locate, whole
 from mpfix.rewriting.edits import (
     AddKeyword,
@@ -21,7 +19,7 @@ from mpfix.rewriting.limits import parse
 from mpfix.rewriting.pieces import Composition, Piece, Side
 from mpfix.rewriting.refused import RewriteRefused
 from mpfix.rewriting.statements import statement_pieces
-from mpfix.rewriting.substitution import FragmentIntent, substitute
+from mpfix.rewriting.substitution import FragmentIntent, shape, substitute
 from mpfix.rewriting.verify import verify
 from mpfix.source.document import TextEdit, UnwritableEdit
 from mpfix.source.text_edits import in_order, spliced
@@ -100,7 +98,7 @@ def _fragment_piece(layout: Layout, fragment: Fragment, wanted: list[tuple[Fragm
     source = fragment.source(layout.text)
     changes, expected = substitute(source, wanted)
     printed = rewritten(source, changes, layout.newline)
-    if ast.dump(parse(printed)) != ast.dump(expected):
+    if shape(parse(printed)) != shape(expected):
         raise RewriteRefused("a statement would not come out as intended")
     if not (printed.startswith(fragment.prefix) and printed.endswith(fragment.suffix)):
         raise RewriteRefused("a header would not come out whole")

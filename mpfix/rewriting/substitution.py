@@ -83,6 +83,14 @@ def substitute(source: str, wanted: Iterable[tuple[FragmentIntent, Located]]) ->
     return tuple(changes), tree
 
 
+def shape(tree: ast.AST) -> str:
+    """A tree as text. Whether a name is read or assigned is left out: where it stands decides that."""
+    for node in ast.walk(tree):
+        if hasattr(node, "ctx"):
+            node.ctx = ast.Load()
+    return ast.dump(tree)
+
+
 def _put(intent: FragmentIntent, slot: Slot) -> tuple[bool, bool]:
     """Make a change that adds or replaces; whether its result and its operand need parentheses."""
     match intent, slot.original:

@@ -123,15 +123,21 @@ def class_attribute(run: Run, owner: Object, name: str, node: ast.AST) -> Value 
         receiver = run.get(owner, "self")
         start = run.get(owner, "owner")
         chain = chain[chain.index(start) + 1 :] if isinstance(start, Class) and start in chain else ()
-    for cls in chain:
-        cells = run.store.read(cls.box, name)
-        found = run.pick(cells) if cells else None
-        if found is not None:
-            return run.each(found, lambda value: _bind(run, value, receiver, owner, node))
+    found = _from_classes(run, chain, name)
+    if found is not None:
+        return run.each(found, lambda value: _bind(run, value, receiver, owner, node))
     if owner.kind == "super":
         bases = owner.cls.library_bases()
         key = f"{bases[0].key}.{name}" if bases else f"builtins.object.{name}"
         return Bound(Library(key, bases[0].package if bases else ""), receiver)
+    return None
+
+
+def _from_classes(run: Run, chain: tuple[Class, ...], name: str) -> Value | None:
+    for index, cls in enumerate(chain):
+        cells = run.store.read(cls.box, name)
+        if cells:
+            return run.pick(cells, lambda rest=chain[index + 1 :]: _from_classes(run, rest, name))  # type: ignore[misc]
     return None
 
 

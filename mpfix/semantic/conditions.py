@@ -99,10 +99,9 @@ def _any_of(node: ast.BoolOp, guards: list[Guard], run: Run) -> Guard | None:
         return guards[0]
     if not guards:
         return None
-    key = tuple(sorted(tuple(sorted((str(c), c_holds) for c, c_holds in guard)) for guard in guards))
-    negated = isinstance(node.op, ast.And)
-    condition = Unknown(("any", frozenset(guards), key), " ".join(ast.unparse(node).split())[:60])
-    return frozenset({(condition, not negated)}) if not negated else frozenset({(condition, False)})
+    is_or = isinstance(node.op, ast.Or)
+    condition = Unknown(("any" if is_or else "all", frozenset(guards)), " ".join(ast.unparse(node).split())[:60])
+    return frozenset({(condition, is_or)})
 
 
 def _switch(run: Run, name: str, frame: Frame) -> Switch | None:

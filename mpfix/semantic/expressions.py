@@ -180,13 +180,16 @@ def _unknown_attribute(run: Run, owner: Unknown, name: str, node: ast.AST) -> Va
 
 
 def _class_member(run: Run, cls: Class, name: str) -> Value | None:
-    for base in cls.mro():
+    return _member_from(run, cls, cls.mro(), name)
+
+
+def _member_from(run: Run, cls: Class, chain: tuple[Class, ...], name: str) -> Value | None:
+    """What a class attribute is along the rest of the look-up order."""
+    for index, base in enumerate(chain):
         cells = run.store.read(base.box, name)
-        found = run.pick(cells) if cells else None
-        if isinstance(found, Function) and "classmethod" in found.marks:
-            return Bound(found, cls)
-        if found is not None:
-            return found
+        if cells:
+            found = run.pick(cells, lambda rest=chain[index + 1 :]: _member_from(run, cls, rest, name))  # type: ignore[misc]
+            return Bound(found, cls) if isinstance(found, Function) and "classmethod" in found.marks else found
     for library in cls.library_bases():
         return Library(f"{library.key}.{name}", library.package)
     return None
@@ -197,18 +200,19 @@ def _object_attribute(run: Run, owner: Object, name: str, node: ast.AST) -> Valu
         return class_attribute(run, owner, name, node) or derived("attribute", (owner, name), f"super().{name}")
     if owner.kind in ("list", "dict", "set"):
         return Bound(Library(f"builtins.{owner.kind}.{name}"), owner)
-    cells = run.store.read(owner.box, name)
-    found = run.pick(cells) if cells else None
+    found = run.pick(run.store.read(owner.box, name), lambda: _inherited(run, owner, name, node))
     if found is not None:
         return found
+    return derived("attribute", (owner, name), f"self.{name}" if owner.cls else f"{owner.kind}.{name}")
+
+
+def _inherited(run: Run, owner: Object, name: str, node: ast.AST) -> Value | None:
+    """What an object that never got the attribute has by its class or its library."""
     if owner.cls is not None:
         found = class_attribute(run, owner, name, node)
         if found is not None:
             return found
-    found = run.library.attribute(run, owner, name, node)
-    if found is not None:
-        return found
-    return derived("attribute", (owner, name), f"self.{name}" if owner.cls else f"{owner.kind}.{name}")
+    return run.library.attribute(run, owner, name, node)
 
 
 # -- calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from mpfix.semantic.values import (
     NONE,
     Arguments,
     Choice,
+    Constant,
     Function,
     Library,
     Loop,
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
     from mpfix.semantic.calls import Result
 
 RECURSION_LIMIT = 20_000
+
+
+UNWRITTEN = Constant("never written")
+"""Stands for the part of a cell that was never written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +164,27 @@ class Run:
         finally:
             self.path = saved
 
-    def pick(self, cells: Cells, base: Guard = TRUE) -> Value | None:
-        """The value of a cell on the current path; None when it holds nothing here."""
+    def pick(self, cells: Cells | None, otherwise: Callable[[], Value | None] | None = None) -> Value | None:
+        """The value of a cell on the current path; None when it holds nothing here.
+
+        `otherwise` gives what Python finds where the cell was never written: asked only when that can be.
+        """
+        if not cells:
+            return otherwise() if otherwise is not None else None
         if len(cells) == 1 and (not cells[0][0] or cells[0][0] <= self.path):
             return cells[0][1]
-        return self.merge(project(cells, self.path))
+        if otherwise is None:
+            return self.merge(project(cells, self.path))
+        found = project((*cells, (TRUE, UNWRITTEN)), self.path)
+        if found and found[-1][1] is UNWRITTEN:
+            guard, _ = found.pop()
+            path = self.under(guard)
+            if path is not None:
+                with self.on_path(path):
+                    rest = otherwise()
+                if rest is not None:
+                    found.append((guard, rest))
+        return self.merge(found)
 
     def merge(self, alternatives: list[tuple[Guard, Value]] | tuple[tuple[Guard, Value], ...]) -> Value | None:
         """One value for alternatives under guards, first match first; None for no alternatives."""
@@ -297,10 +319,13 @@ class Run:
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Room for the interpreter's own recursion, whose depth its bounds limit."""
-    saved = sys.getrecursionlimit()
+    """Room for the interpreter's own recursion, whose depth its bounds limit; no pauses to collect what still lives."""
+    saved, collects = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(saved, RECURSION_LIMIT))
+    gc.disable()
     try:
         yield
     finally:
         sys.setrecursionlimit(saved)
+        if collects:
+            gc.enable()

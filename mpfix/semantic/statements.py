@@ -417,7 +417,7 @@ def _bind_pattern(run: Run, pattern: ast.pattern, frame: Frame) -> None:
 
 
 def _function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> bool:
-    marks = {"generator"} if _is_generator(node) else set()
+    marks = {"generator"} if "yield" in frame.module.document.text and _is_generator(node) else set()
     decorators: list[Value] = []
     for decorator in node.decorator_list:
         value = evaluate(run, decorator, frame)

@@ -273,7 +273,7 @@ def test_wrong_settings_file_never_passes(
 # The reader goes away, the user loses patience, mpfix itself is wrong.
 
 
-def test_closed_pipe_is_quiet(tmp_path: Path) -> None:
+def test_closed_pipe_is_quiet_and_the_status_stays_true(tmp_path: Path) -> None:
     (tmp_path / "many.py").write_text(FLAWED + FLAWED.splitlines(True)[1] * 3000)
     command = [sys.executable, "-m", "mpfix", "check", "--output-format", "concise", "many.py"]
 
@@ -284,8 +284,18 @@ def test_closed_pipe_is_quiet(tmp_path: Path) -> None:
         child.stdout.close()
         complaints = child.stderr.read()
 
-    assert complaints == b""
-    assert child.returncode != 2
+    assert (complaints, child.returncode) == (b"", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_under_the_output_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(FLAWED)
+    command = [sys.executable, "-m", "mpfix", "check", "train.py"]
+
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (2, "mpfix: the output cannot be written: no space left on device\n")
 
 
 def test_interrupt_gives_130(mpfix: Command, clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_two_calls_of_one_statement_change_together(rewrite) -> None:
 
     assert changed == (
         'model = Sequential([\n    Dense(64, dtype="float32"),\n'
-        "    Dense(10, activation='softmax', dtype=\"float32\"),\n], name=\"net\")\n"
+        '    Dense(10, activation=\'softmax\', dtype="float32"),\n], name="net")\n'
     )
 
 
@@ -186,6 +186,8 @@ def test_an_expression_is_parenthesised_where_it_must_be(rewrite, before: str, c
         ("y = (a, b)", "(a, b)", ("f(", ")"), "y = f((a, b))"),
         ("y = ((a, b))", "(a, b)", ("f(", ")"), "y = f((a, b))"),
         ("y = (x for x in z)", "(x for x in z)", ("list(", ")"), "y = list((x for x in z))"),
+        ("y = f(x for x in z)", "(x for x in z)", ("g(", ")"), "y = f(g(x for x in z))"),
+        ("y = f( x for x in z )", "(x for x in z)", ("[*", "]"), "y = f( [*(x for x in z)] )"),
         ("y = ('a'\n     'b')", "'ab'", ("f(", ")"), "y = f('a'\n     'b')"),
         ("y = f(a)(b)", "f(a)", ("g(", ")"), "y = g(f(a))(b)"),
         ("if (n := f(x)) > 1: pass", "f(x)", ("g(", ")"), "if (n := g(f(x))) > 1: pass"),
@@ -239,6 +241,20 @@ def test_the_function_and_the_arguments_of_a_call_change_together(rewrite) -> No
     assert changed == "opt = mixed_precision.LossScaleOptimizer(opt)\n"
 
 
+@pytest.mark.parametrize(
+    "source", ["opt.lr = 1\n", "opt.lr += 1\n", "del opt.lr\n", "for opt.lr in x: y\n", "a, (opt.lr, *b) = c\n"]
+)
+def test_an_assigned_name_is_replaced(rewrite, source: str) -> None:
+    changed = rewrite(source, lambda s: ReplaceExpression(s.expression("opt.lr"), "opt.learning_rate"))
+
+    assert changed == source.replace("lr", "learning_rate")
+
+
+def test_what_cannot_be_assigned_is_refused(rewrite) -> None:
+    with pytest.raises(RewriteRefused, match="valid Python"):
+        rewrite("x = 1\n", lambda s: ReplaceExpression(s.expression("x"), "f()"))
+
+
 def test_an_expression_inside_an_f_string_is_refused(rewrite) -> None:
     with pytest.raises(RewriteRefused, match="f-string"):
         rewrite("print(f'{loss}')\n", lambda s: ReplaceExpression(s.expression("loss"), "x"))
@@ -279,9 +295,9 @@ def test_an_argument_beside_an_f_string_changes(rewrite) -> None:
     ],
 )
 def test_every_header_and_statement_can_change(rewrite, header: str) -> None:
-    assert rewrite(header, lambda s: AddKeyword(s.call("f("), "k", "1")) == header.replace("f(x)", "f(x, k=1)").replace(
-        "f(a)", "f(a)"
-    )
+    changed = rewrite(header, lambda s: AddKeyword(s.call("f(x"), "k", "1"))
+
+    assert changed == header.replace("f(x)", "f(x, k=1)")
 
 
 def test_columns_are_counted_in_characters(rewrite) -> None:

@@ -16,7 +16,10 @@ from mpfix.rewriting.splice import RewriteRefused
         ("import os", "import os\nimport keras"),
         ("import os; import sys; x = 1\n", "import os; import sys\nimport keras\nx = 1\n"),
         ('"""Doc."""\n\nx = 1\n', '"""Doc."""\n\nimport keras\n\nx = 1\n'),
-        ("from __future__ import annotations\n\nx = 1\n", "from __future__ import annotations\n\nimport keras\n\nx = 1\n"),
+        (
+            "from __future__ import annotations\n\nx = 1\n",
+            "from __future__ import annotations\n\nimport keras\n\nx = 1\n",
+        ),
         ("# licence\nx = 1\n", "# licence\nimport keras\n\nx = 1\n"),
         ("import os\ndef f(): pass\nimport sys\n", "import os\nimport keras\ndef f(): pass\nimport sys\n"),
         (
@@ -27,7 +30,10 @@ from mpfix.rewriting.splice import RewriteRefused
             "try:\n    import a\nexcept ImportError:\n    a = None\n# end\nx = 1\n",
             "try:\n    import a\nexcept ImportError:\n    a = None\nimport keras\n# end\nx = 1\n",
         ),
-        ("from a import (\n    b,\n    c,\n)\r\nx = 1\n", "from a import (\n    b,\n    c,\n)\nimport keras\r\nx = 1\n"),
+        (
+            "from a import (\n    b,\n    c,\n)\r\nx = 1\n",
+            "from a import (\n    b,\n    c,\n)\nimport keras\r\nx = 1\n",
+        ),
         ("import keras as k\n", "import keras as k\nimport keras\n"),
         ("def f():\n    import keras\n", "import keras\n\ndef f():\n    import keras\n"),
     ],
@@ -36,7 +42,9 @@ def test_an_import_goes_behind_the_others(rewrite, source: str, expected: str) -
     assert rewrite(source, lambda s: EnsureImport("keras")) == expected
 
 
-@pytest.mark.parametrize("present", ["import keras", "import os, keras", "import keras.layers", "import keras as keras"])
+@pytest.mark.parametrize(
+    "present", ["import keras", "import os, keras", "import keras.layers", "import keras as keras"]
+)
 def test_an_import_in_force_is_not_repeated(rewrite, present: str) -> None:
     source = f"x = 1\n{present}\n"
 
@@ -74,6 +82,16 @@ def test_an_import_stands_in_front_of_what_uses_it(rewrite) -> None:
     )
 
     assert changed == "import os\nimport keras\nf(keras.y)\nimport sys\n"
+
+
+def test_an_import_stands_in_front_of_a_use_above_all_imports(rewrite) -> None:
+    changed = rewrite(
+        "f(x)\nimport os\n",
+        lambda s: EnsureImport("keras"),
+        lambda s: ReplaceExpression(s.expression("x"), "keras.y"),
+    )
+
+    assert changed == "import keras\n\nf(keras.y)\nimport os\n"
 
 
 def test_an_import_takes_the_place_of_one_that_goes(rewrite) -> None:

@@ -27,7 +27,13 @@ def module_of(*cells: str) -> Module:
     """A notebook with one code cell for each source."""
     content = {
         "cells": [
-            {"cell_type": "code", "source": cell.splitlines(True), "metadata": {}, "outputs": [], "execution_count": None}
+            {
+                "cell_type": "code",
+                "source": cell.splitlines(True),
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+            }
             for cell in cells
         ],
         "metadata": {},

@@ -28,7 +28,11 @@ from mpfix.rewriting.splice import RewriteRefused
         ("a\n\n\n# about b\nb\n", "b", "a\n\n\nNEW\n# about b\nb\n"),
         ("a\n# one\n\n# about b\n# more\nb\n", "b", "a\n# one\n\nNEW\n# about b\n# more\nb\n"),
         ("# licence\na\n", "a", "# licence\nNEW\na\n"),
-        ("#!/usr/bin/env python\n# -*- coding: utf-8 -*-\na\n", "a", "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nNEW\na\n"),
+        (
+            "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\na\n",
+            "a",
+            "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nNEW\na\n",
+        ),
         ("a\n# %% train\nb\n", "b", "a\n# %% train\nNEW\nb\n"),
         ("a\n# -----\n# b\nb\n", "b", "a\n# -----\nNEW\n# b\nb\n"),
         ("if x:\n    a\n# about y\nif y:\n    b\n", "if y", "if x:\n    a\nNEW\n# about y\nif y:\n    b\n"),
@@ -80,8 +84,14 @@ def test_statements_are_inserted_behind(rewrite, source: str, target: str, expec
     [
         ("if x:\n    a\nb\n", "if x:\n    a\n    NEW\nb\n"),
         ("if x:\n    a", "if x:\n    a\n    NEW"),
-        ("if x:\n    a\n    # end\n\n    # more\n# next\nb\n", "if x:\n    a\n    # end\n\n    # more\n    NEW\n# next\nb\n"),
-        ("if x:\n    if y:\n        a\n        # in\n    # out\nb\n", "if x:\n    if y:\n        a\n        # in\n    # out\n    NEW\nb\n"),
+        (
+            "if x:\n    a\n    # end\n\n    # more\n# next\nb\n",
+            "if x:\n    a\n    # end\n\n    # more\n    NEW\n# next\nb\n",
+        ),
+        (
+            "if x:\n    if y:\n        a\n        # in\n    # out\nb\n",
+            "if x:\n    if y:\n        a\n        # in\n    # out\n    NEW\nb\n",
+        ),
         ("if x:\n    a\n    # end\nelse:\n    b\n", "if x:\n    a\n    # end\n    NEW\nelse:\n    b\n"),
         ("if x: a\nelse: b\n", "if x:\n    a\n    NEW\nelse: b\n"),
         ("if x:\n    a; b\n", "if x:\n    a; b\n    NEW\n"),
@@ -95,7 +105,10 @@ def test_statements_are_appended_to_a_block(rewrite, source: str, expected: str)
 def test_a_case_block_ends_before_the_next_clause(rewrite) -> None:
     source = "try:\n    a\nexcept E:\n    b\n"
 
-    assert rewrite(source, lambda s: AppendToBlock(s.statement("try"), "NEW")) == "try:\n    a\n    NEW\nexcept E:\n    b\n"
+    assert (
+        rewrite(source, lambda s: AppendToBlock(s.statement("try"), "NEW"))
+        == "try:\n    a\n    NEW\nexcept E:\n    b\n"
+    )
 
 
 def test_a_block_of_code_is_indented_like_the_file(rewrite) -> None:
@@ -104,7 +117,8 @@ def test_a_block_of_code_is_indented_like_the_file(rewrite) -> None:
     changed = rewrite("def f():\n\tif x:\n\t\ta\n", lambda s: InsertBefore(s.statement("a"), code))
 
     assert changed == (
-        'def f():\n\tif x:\n\t\tif amp:\n\t\t\tloss = scale(\n\t\t\t    loss\n\t\t\t)\n\t\t\t"""a\n  b"""\n\t\t# done\n\t\ta\n'
+        "def f():\n\tif x:\n\t\tif amp:\n\t\t\tloss = scale(\n\t\t\t    loss\n\t\t\t)\n"
+        '\t\t\t"""a\n  b"""\n\t\t# done\n\t\ta\n'
     )
 
 
@@ -193,7 +207,9 @@ def test_a_comment_that_is_elsewhere_too_is_counted(rewrite) -> None:
 
 def test_an_emptied_block_gets_one_pass(rewrite) -> None:
     changed = rewrite(
-        "if x:\n    a\n    b\nc\n", lambda s: DeleteStatement(s.statement("b")), lambda s: DeleteStatement(s.statement("a"))
+        "if x:\n    a\n    b\nc\n",
+        lambda s: DeleteStatement(s.statement("b")),
+        lambda s: DeleteStatement(s.statement("a")),
     )
 
     assert changed == "if x:\n    pass\nc\n"
@@ -201,14 +217,18 @@ def test_an_emptied_block_gets_one_pass(rewrite) -> None:
 
 def test_an_emptied_block_that_is_filled_gets_no_pass(rewrite) -> None:
     changed = rewrite(
-        "if x:\n    a\nc\n", lambda s: DeleteStatement(s.statement("a")), lambda s: AppendToBlock(s.statement("if x"), "NEW")
+        "if x:\n    a\nc\n",
+        lambda s: DeleteStatement(s.statement("a")),
+        lambda s: AppendToBlock(s.statement("if x"), "NEW"),
     )
 
     assert changed == "if x:\n    NEW\nc\n"
 
 
 def test_the_last_lines_of_a_file_without_newline_go(rewrite) -> None:
-    changed = rewrite("a\nb\nc", lambda s: DeleteStatement(s.statement("b")), lambda s: DeleteStatement(s.statement("c")))
+    changed = rewrite(
+        "a\nb\nc", lambda s: DeleteStatement(s.statement("b")), lambda s: DeleteStatement(s.statement("c"))
+    )
 
     assert changed == "a"
 
@@ -263,6 +283,12 @@ def test_a_statement_is_replaced(rewrite, source: str, code: str, expected: str)
     assert rewrite(source, lambda s: ReplaceStatement(s.statement("old"), code)) == expected
 
 
+@pytest.mark.parametrize("source", ["old\n", "a; old\n"])
+def test_code_that_is_no_python_is_refused(rewrite, source: str) -> None:
+    with pytest.raises(RewriteRefused, match="valid Python"):
+        rewrite(source, lambda s: ReplaceStatement(s.statement("old"), "1 +"))
+
+
 def test_lines_go_around_a_replaced_statement(rewrite) -> None:
     changed = rewrite(
         "a\nold\n",
@@ -302,9 +328,11 @@ def test_a_statement_moves_with_its_comments(rewrite, source: str, expected: str
 
 
 def test_a_compound_statement_moves_whole(rewrite) -> None:
-    source = 'def g():\n    a\n    def moved():\n        """Doc\n        string."""\n        if x:\n            y\n        # end\n    b\n'
+    moved = '    def moved():\n        """Doc\n        string."""\n        if x:\n            y\n        # end\n'
 
-    changed = rewrite(source.replace("def g", "a\ndef g"), lambda s: MoveStatement(s.statement("def moved"), s.statement("a")))
+    changed = rewrite(
+        f"a\ndef g():\n    a\n{moved}    b\n", lambda s: MoveStatement(s.statement("def moved"), s.statement("a"))
+    )
 
     assert changed == (
         'def moved():\n    """Doc\n        string."""\n    if x:\n        y\n    # end\na\ndef g():\n    a\n    b\n'
@@ -365,11 +393,11 @@ def step(x):
 
 
 def test_the_last_statements_move_out_of_their_block(rewrite) -> None:
-    changed = rewrite(
-        TAPE, lambda s: MoveOutOfBlock((s.statement("grads"), s.statement("opt")), s.statement("with"))
-    )
+    changed = rewrite(TAPE, lambda s: MoveOutOfBlock((s.statement("grads"), s.statement("opt")), s.statement("with")))
 
-    assert changed == """\
+    assert (
+        changed
+        == """\
 def step(x):
     with tape:
         loss = model(x)  # forward
@@ -384,6 +412,7 @@ def step(x):
 
     return loss
 """
+    )
 
 
 def test_what_moves_out_of_a_block_may_change_on_the_way(rewrite) -> None:
@@ -398,7 +427,9 @@ def test_what_moves_out_of_a_block_may_change_on_the_way(rewrite) -> None:
         lambda s: ReplaceExpression(s.expression("tape"), "tape2"),
     )
 
-    assert changed == """\
+    assert (
+        changed
+        == """\
 def step(x):
     with tape2:
         loss = model(x)  # forward
@@ -416,6 +447,7 @@ def step(x):
 
     return loss
 """
+    )
 
 
 @pytest.mark.parametrize(

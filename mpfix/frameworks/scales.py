@@ -1,0 +1,42 @@
+"""What a loss and its gradients remember of their scale, and what may have happened to values that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mpfix.semantic.values import NONE, Record, Unknown, Value
+
+OF_LOSS = (
+    "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand", "half",
+    "vector", "vector at", "divided", "divided at", "divided again", "divided again at", "summed", "loss form", "loss at",
+)  # fmt: skip
+"""Properties of a loss that its gradients keep: who scaled it where, `hand` for a scale made by hand, `half` for the
+policy of a float16 layer it depends on, `vector` for one number per sample.
+"""
+
+OF_GRADIENTS = (*OF_LOSS, "unscaled", "unscaled at", "unscaled again", "divided by hand", "taken", "distributed")
+"""Properties of gradients that their sum keeps."""
+
+
+def kept(record: Record, names: Iterable[str]) -> dict[str, Value]:
+    """Those of the named properties that are set."""
+    return {name: record.get(name) for name in names if record.get(name) != NONE}
+
+
+def first_set(name: str, records: Iterable[Record]) -> Value:
+    """The first value of a property that is set; None (the constant) when none is."""
+    return next((one.get(name) for one in records if one.get(name) != NONE), NONE)
+
+
+def scale_of(value: Value) -> Value:
+    """Who scaled a value that is no tensor of ours: an unknown where an unknown function may have done so."""
+    return Unknown(("scaled", value), "scaled") if _may_be_scaled(value) else NONE
+
+
+def _may_be_scaled(value: Value) -> bool:
+    if not isinstance(value, Unknown):
+        return False
+    if value.origin[0] == "operator":
+        # nobody subtracts from a scaled loss, or squares one: this makes a loss
+        return value.origin[1] in ("Add", "Mult", "Div") and any(_may_be_scaled(one) for one in value.origin[2:])
+    return True
