@@ -8,13 +8,18 @@ DEMO := fixtures/programs
 
 .PHONY: demo test format check-format lint types layers pytest clean
 
+# Findings and a diff give status 1; the demo succeeds when both were shown.
 demo: .venv/.runtime-ready
-	@echo '$$ mpfix check $(DEMO)'
-	@$(BIN)/mpfix check --isolated --exit-zero $(DEMO)
-	@echo '$$ mpfix apply --diff $(DEMO)'
-	@$(BIN)/mpfix apply --isolated --diff --exit-zero $(DEMO)
+	@echo '== One line for each finding: mpfix check --output-format concise $(DEMO)'
+	@$(BIN)/mpfix check --isolated --exit-zero --output-format concise $(DEMO)
 	@echo
-	@echo 'Demo finished: the findings stand above, each with its place; the diff is what `mpfix apply` would write. No file was changed.'
+	@echo '== In full: mpfix check $(DEMO)/compile_fit.py'
+	@$(BIN)/mpfix check --isolated --exit-zero $(DEMO)/compile_fit.py
+	@echo
+	@echo '== The repair: mpfix apply --diff --unsafe-fixes $(DEMO)/accumulate.py'
+	@$(BIN)/mpfix apply --isolated --exit-zero --diff --unsafe-fixes $(DEMO)/accumulate.py 2>&1
+	@echo
+	@echo 'Demo finished, no file was changed. Without --diff, apply writes what the diff shows.'
 
 test: check-format lint types layers pytest
 

@@ -38,6 +38,7 @@ def apply(
         settings,
         diff=diff,
         verbose=verbose,
+        context=not no_context,
         stdin=console.standard_input(paths),
         stdin_filename=stdin_filename,
     )

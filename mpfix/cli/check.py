@@ -37,6 +37,7 @@ def check(
         # a line for each finding shows no fix, so none is built and LibCST stays away
         with_fixes=settings.output_format != "concise",
         verbose=verbose,
+        context=not no_context,
         stdin=console.standard_input(paths),
         stdin_filename=stdin_filename,
     )

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="PATH", help="Files or folders; `-` is standard input; without any, the current folder."
-    ),
+    typer.Argument(metavar="PATH", help="Files or folders; `-` is standard input; without any, the current folder."),
 ]
 RuleName = Annotated[
     str, typer.Argument(metavar="RULE", help="Code or name of a rule, such as MP301 or half-softmax-head.")

@@ -29,12 +29,11 @@ def show_apply(report: Report, output_format: str, *, diff: bool, quiet: bool, v
     _warn(report, verbose=verbose)
     if report.stdin_output is not None:
         console.write_bytes(report.stdin_output)
-    put = console.write if report.stdin_output is None and not diff else console.write_aside
     if output_format == "json":
-        console.write(_rendered(report, output_format)) if report.stdin_output is None else put(
-            _rendered(report, "json")
-        )
+        put = console.write if report.stdin_output is None else console.write_aside
+        put(_rendered(report, output_format))
         return
+    put = console.write if report.stdin_output is None and not diff else console.write_aside
     console.write("".join(changed.text for changed in report.diffs))
     if not diff:
         put(_rendered(report, output_format))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mpfix.diagnostic import Applicability, Diagnostic, Effect, Severity
 from mpfix.engine import suppressions
+from mpfix.engine.components import Unit
 from mpfix.engine.fixes import Trial, Tried, shown_fix
 from mpfix.engine.generations import generation_used, possible_generations
 from mpfix.engine.plan import FileEdits, Offer
@@ -35,6 +36,13 @@ class Job:
     selection: Selection
     with_fixes: bool = True
     verbose: bool = False
+    with_context: bool = True
+    """Read the rest of the files' projects too."""
+
+    def may_matter(self, document: Document) -> bool:
+        """Whether some selected rule could speak about a document, told from its words alone."""
+        text = document.text.lower()
+        return any(not rule.words or any(word.lower() in text for word in rule.words) for rule in self.selected_rules)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -73,6 +81,8 @@ class Analysis:
     is_relevant: bool = True
     generation: GenerationUsed | None = None
     trial: Trial | None = field(default=None, repr=False)
+    broken: int = 0
+    """Files of it that do not parse."""
     has_failed: bool = False
     """mpfix failed on it, or could not write it."""
 
@@ -91,18 +101,49 @@ class Analysis:
         return tuple(found.offer for found in self.found if found.offer is not None)
 
 
-def analyse_document(document: Document, job: Job) -> Analysis:
-    """Analyse a file that stands alone."""
-    try:
-        module = parse_module(document)
-    except SyntaxProblem as problem:
-        diagnostics = syntax_diagnostics(document, problem)
-        return Analysis((document,), found=tuple(Found(item) for item in diagnostics))
-    component = Component((module,), possible_generations(job.settings), assume_policy=job.settings.assume_policy)
+def analyse_unit(unit: Unit, job: Job) -> Analysis:
+    """Analyse the files of a unit; one that does not parse is told about, and the others are judged without it."""
+    modules: list[Module] = []
+    broken: list[Found] = []
+    for document in unit.documents:
+        parsed = _parsed(document, unit)
+        if isinstance(parsed, SyntaxProblem):
+            broken += [Found(item) for item in syntax_diagnostics(document, parsed)]
+        else:
+            modules.append(parsed)
+    if not modules:
+        return Analysis(unit.documents, found=tuple(broken))
+    settings = job.settings
+    linked = unit if unit.index is not None else None
+    component = Component(
+        tuple(modules), possible_generations(settings), assume_policy=settings.assume_policy, unit=linked
+    )
+    if unit.context:
+        context = (_parsed(document, unit) for document in unit.context)
+        component = replace(component, context=tuple(item for item in context if isinstance(item, Module)))
     if relevant_rules(component, job.selected_rules):
-        generations, used = generation_used(module, job.settings)
+        generations, used = generation_used(component.all_modules, settings)
         component = replace(component, generations=generations, used=used)
-    return analyse(component, job)
+    analysis = analyse(component, job)
+    if not broken:
+        return analysis
+    found = sorted((*analysis.found, *broken), key=lambda item: item.diagnostic.sort_key)
+    return replace(analysis, documents=unit.documents, found=tuple(found), broken=len(broken))
+
+
+def module_name(document: Document, unit: Unit) -> str:
+    """The dotted name of a file below its project's root; `__main__` for one that stands alone."""
+    if unit.index is None:
+        return "__main__"
+    path = unit.paths[document.display][len(unit.index.root) + 1 :]
+    return path.rpartition(".")[0].replace("/", ".").removesuffix(".__init__")
+
+
+def _parsed(document: Document, unit: Unit) -> Module | SyntaxProblem:
+    try:
+        return parse_module(document, module_name(document, unit))
+    except SyntaxProblem as problem:
+        return problem
 
 
 def analyse(component: Component, job: Job) -> Analysis:
@@ -122,7 +163,7 @@ def analyse(component: Component, job: Job) -> Analysis:
             suppressed += 1
         else:
             kept.append(judged)
-    tried = [_tried(trial, judged, job) for judged in kept]
+    tried = _tried_all(trial, kept, job)
     crashed = frozenset(error.rule for error in judgement.errors if error.rule)
     found = [
         *(_found(item, trial, job) for item in tried),
@@ -141,6 +182,14 @@ def analyse(component: Component, job: Job) -> Analysis:
         generation=component.used,
         trial=trial,
     )
+
+
+def _tried_all(trial: Trial, findings: Sequence[Judged], job: Job) -> list[Tried]:
+    if len(trial.component.all_modules) == 1 or not job.with_fixes:
+        return [_tried(trial, judged, job) for judged in findings]
+    fixable = [judged for judged in findings if not judged.fixes or judged.rule.code in job.selection.fixable]
+    left = [_tried(trial, judged, job) for judged in findings if judged not in fixable]
+    return [*trial.repair_together(fixable), *left]
 
 
 def _tried(trial: Trial, judged: Judged, job: Job) -> Tried:

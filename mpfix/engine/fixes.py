@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mpfix.diagnostic import Applicability, Edit, Fix
-from mpfix.engine.plan import FileEdits, Offer, combined, smallest
+from mpfix.engine.plan import FileEdits, Offer, combined, overlaps, smallest
 from mpfix.engine.run_rules import Component, Judged, Judgement, edits_of, judge
 from mpfix.engine.statements import Statements, report_span
 from mpfix.errors import SourceError
@@ -94,7 +94,56 @@ class Trial:
             return after
         return _difference(self, after, gone)
 
+    def repair_together(self, findings: Sequence[Judged]) -> list[Tried]:
+        """As `repair` for each finding, but in batches: one analysis of a large component costs seconds.
+
+        A batch that does not pass is halved, until what is wrong stands alone.
+        """
+        tried = [self._first_built(judged) for judged in findings]
+        waiting = [t for t in tried if t.offer is not None and t.offer.applicability is not Applicability.DISPLAY_ONLY]
+        refused: dict[int, str] = {}
+        while waiting:
+            chosen: list[Tried] = []
+            for one in waiting:
+                if not any(overlaps(_offer_of(one), _offer_of(other)) for other in chosen):
+                    chosen.append(one)
+            self._try_batch(chosen, refused)
+            taken = set(map(id, chosen))
+            waiting = [one for one in waiting if id(one) not in taken]
+        return [Tried(t.judged, reason=refused[id(t)]) if id(t) in refused else t for t in tried]
+
+    def _first_built(self, judged: Judged) -> Tried:
+        tried = Tried(judged, reason=judged.unfixable_reason)
+        for intent in judged.fixes:
+            tried = self._built(judged, intent)
+            if tried.offer is not None or tried.error is not None:
+                break
+        return tried
+
+    def _try_batch(self, batch: list[Tried], refused: dict[int, str]) -> None:
+        """Try repairs that do not overlap; note the reason for each that does not pass."""
+        offers = [_offer_of(tried) for tried in batch]
+        objection = combination_objection(self, offers)
+        if objection is None:
+            return
+        if len({offer.files for offer in offers}) == 1:
+            refused.update((id(tried), objection) for tried in batch)
+            return
+        middle = len(batch) // 2
+        while middle < len(batch) - 1 and offers[middle].files == offers[middle - 1].files:
+            middle += 1
+        self._try_batch(batch[:middle], refused)
+        self._try_batch(batch[middle:], refused)
+
     def _offer(self, judged: Judged, intent: FixIntent) -> Tried:
+        tried = self._built(judged, intent)
+        if tried.offer is None or tried.offer.applicability is Applicability.DISPLAY_ONLY:
+            return tried
+        objection = self.objection(tried.offer.files, {judged.rule.code: 1})
+        return Tried(judged, None, objection) if objection else tried
+
+    def _built(self, judged: Judged, intent: FixIntent) -> Tried:
+        """The repair as text, not yet tried."""
         if not set(self.component.generations) <= set(intent.generations):
             only = ", ".join(str(generation) for generation in intent.generations)
             return Tried(judged, reason=f"the repair is right on Keras {only} only")
@@ -104,6 +153,9 @@ class Trial:
         edits = edits_of(judged.rule, intent, self.component)
         if isinstance(edits, RunError):
             return Tried(judged, error=edits)
+        outside = next((part.module for part in edits if part.module not in self.component.modules), None)
+        if outside is not None:
+            return Tried(judged, reason=f"the repair changes `{outside.document.display}` too: give that path as well")
         try:
             files = tuple(_file_edits(part.module.document, resolve(part)) for part in edits)
         except RewriteRefused as refusal:
@@ -114,8 +166,7 @@ class Trial:
         offer = Offer(judged.rule.code, span, intent.title, intent.applicability, intent.effect, files)
         if intent.applicability is Applicability.DISPLAY_ONLY:
             return Tried(judged, offer, intent.reason)
-        objection = self.objection(files, {judged.rule.code: 1})
-        return Tried(judged, None, objection) if objection else Tried(judged, offer)
+        return Tried(judged, offer)
 
     @cached_property
     def _memory(self) -> dict[tuple[FileEdits, ...], _After | str]:
@@ -145,6 +196,11 @@ class _After:
     """What is found once edits are in place."""
 
     tally: Tally
+
+
+def _offer_of(tried: Tried) -> Offer:
+    assert tried.offer is not None
+    return tried.offer
 
 
 def edited(component: Component, files: Iterable[FileEdits]) -> Component:

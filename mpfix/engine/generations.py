@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpfix.frameworks.generation import decide_generation
 from mpfix.frameworks.keys import public_names
 from mpfix.report import GenerationUsed
@@ -20,13 +22,13 @@ def possible_generations(settings: Settings) -> tuple[int, ...]:
     return tuple(int(part) for part in settings.keras.split("+"))
 
 
-def generation_used(module: Module, settings: Settings) -> tuple[tuple[int, ...], GenerationUsed]:
-    """The generations to interpret a file under, and what decided."""
-    name = module.document.display
+def generation_used(modules: Sequence[Module], settings: Settings) -> tuple[tuple[int, ...], GenerationUsed]:
+    """The generations to interpret a component under, and what decided."""
+    name = modules[0].document.display
     if settings.keras != GENERATIONS[0]:
         reason = f"{settings.label('keras')} says so"
         return possible_generations(settings), GenerationUsed(name, settings.keras, reason)
-    names = ModuleNames(module, resolve_names(module.tree, public_names))
-    decided = decide_generation((names,), module.document.path.parent)
+    names = [ModuleNames(module, resolve_names(module.tree, public_names)) for module in modules]
+    decided = decide_generation(names, modules[0].document.path.parent)
     used = GenerationUsed(name, str(decided.value), decided.reason, decided.defaulted, decided.first_k2_call)
     return (decided.value,), used

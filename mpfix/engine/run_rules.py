@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from mpfix.diagnostic import Diagnostic, Fix, Related, Severity
+from mpfix.engine.components import Unit
 from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
 from mpfix.report import GenerationUsed, RunError
@@ -15,6 +16,7 @@ from mpfix.rewriting.edits import ModuleEdits
 from mpfix.rule import Evidence, Finding, FixIntent, Rule
 from mpfix.semantic import guards
 from mpfix.semantic.budget import Limits
+from mpfix.semantic.project import Project
 from mpfix.semantic.syntax import Module, Place
 
 ENGINE_FAMILY = "engine"
@@ -31,11 +33,30 @@ class Component:
     """Modules that are understood together, and the Keras generations they are judged for."""
 
     modules: tuple[Module, ...]
+    """Those that are reported on."""
     generations: tuple[int, ...]
     used: GenerationUsed | None = None
     """What decided on the generations; None where nothing asked."""
     assume_policy: str | None = None
     limits: Limits | None = None
+    context: tuple[Module, ...] = ()
+    """Those that are only read."""
+    unit: Unit | None = None
+    """How their imports find each other; None where there is one file."""
+
+    @property
+    def all_modules(self) -> tuple[Module, ...]:
+        """Everything that is interpreted."""
+        return self.modules + self.context
+
+    @property
+    def project(self) -> Project | None:
+        """The modules as imports see them."""
+        unit = self.unit
+        if unit is None or unit.index is None:
+            return None
+        by_path = {unit.paths[module.document.display]: module for module in self.all_modules}
+        return Project(unit.index, by_path, tuple(by_path[path] for path in unit.roots if path in by_path))
 
     @property
     def name(self) -> str:
@@ -92,7 +113,8 @@ class Judgement:
 def relevant_rules(component: Component, rules: Iterable[Rule]) -> tuple[Rule, ...]:
     """The rules whose words stand in the component; rules of the engine wait for nothing and judge nothing."""
     texts = [module.document.text.lower() for module in component.modules]
-    has_half = component.assume_policy is not None or _holds_any(texts, HALF_WORDS)
+    around = (module.document.text.lower() for module in component.context)
+    has_half = component.assume_policy is not None or _holds_any(texts, HALF_WORDS) or _holds_any(around, HALF_WORDS)
     return tuple(
         rule
         for rule in rules
@@ -131,20 +153,31 @@ def edits_of(rule: Rule, intent: FixIntent, component: Component) -> tuple[Modul
 
 def _judge_generation(component: Component, rules: Sequence[Rule], generation: int) -> Judgement:
     program = interpret(
-        component.modules, generation=generation, assume_policy=component.assume_policy, limits=component.limits
+        component.all_modules,
+        generation=generation,
+        generations=component.generations,
+        assume_policy=component.assume_policy,
+        limits=component.limits,
+        project=component.project,
     )
+    reported = frozenset(component.modules)
     findings: list[Judged] = []
     errors: list[RunError] = []
     for rule in rules:
         if generation not in rule.severity:
             continue
         try:
-            found = [judged for item in rule.check(program) if (judged := _judged(rule, item, generation)) is not None]
+            wanted = [item for item in rule.check(program) if item.place.module in reported]
+            found = [judged for item in wanted if (judged := _judged(rule, item, generation)) is not None]
         except Exception as error:
             errors.append(_crash(rule, component, error))
         else:
             findings += _over_contexts(found)
-    return Judgement(tuple(findings), tuple(errors), tuple((cut.place, cut.message) for cut in program.cuts))
+    return Judgement(
+        tuple(findings),
+        tuple(errors),
+        tuple((cut.place, cut.message) for cut in program.cuts if cut.place.module in reported),
+    )
 
 
 def _judged(rule: Rule, finding: Finding, generation: int) -> Judged | None:
@@ -227,5 +260,5 @@ def component_crash(filename: str, error: Exception) -> RunError:
     return RunError(filename, message, None, "".join(traceback.format_exception(error)))
 
 
-def _holds_any(texts: Sequence[str], words: tuple[str, ...]) -> bool:
+def _holds_any(texts: Iterable[str], words: tuple[str, ...]) -> bool:
     return not words or any(word.lower() in text for text in texts for word in words)

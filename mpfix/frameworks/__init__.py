@@ -9,6 +9,7 @@ from mpfix.frameworks.library import KerasLibrary
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.names import resolve_names
 from mpfix.semantic.program import ModuleNames, Program
+from mpfix.semantic.project import Project
 from mpfix.semantic.roots import interpret_component
 from mpfix.semantic.syntax import Module
 
@@ -20,18 +21,46 @@ def interpret(
     assume_policy: str | None = None,
     limits: Limits | None = None,
     reuse: bool = True,
+    generations: Sequence[int] = (),
+    meant: bool = False,
+    project: Project | None = None,
 ) -> Program:
     """What a component does under a Keras generation (2 or 3).
 
     Args:
+        generations: all generations the component is judged for; just this one when empty.
+        meant: tests for methods of loss scaling that Keras 3 lost may be true.
         assume_policy: the global policy a root starts with instead of `float32`.
+        project: how the modules' imports find each other; without one each stands alone.
         reuse: whether equal calls are replayed; off gives the same program where no bound is hit.
     """
     trace = interpret_component(
-        modules, lambda: KerasLibrary(generation, assume_policy), limits or Limits(), reuse=reuse
+        modules,
+        lambda: KerasLibrary(generation, assume_policy, meant=meant),
+        limits or Limits(),
+        reuse=reuse,
+        project=project,
     )
     names = tuple(ModuleNames(module, resolve_names(module.tree, public_names)) for module in modules)
-    return Program(tuple(modules), generation, trace.occurrences, trace.recurrences, trace.cuts, names)
+    return Program(
+        tuple(modules),
+        generation,
+        trace.occurrences,
+        trace.recurrences,
+        trace.cuts,
+        names,
+        tuple(generations) or (generation,),
+        lambda: interpret(
+            modules,
+            generation=generation,
+            generations=generations,
+            assume_policy=assume_policy,
+            limits=limits,
+            reuse=reuse,
+            meant=True,
+            project=project,
+        ),
+    )
 
 
 __all__ = ["interpret"]

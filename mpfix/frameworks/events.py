@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mpfix.semantic.library import Event
-from mpfix.semantic.values import NONE, Object, Value
+from mpfix.semantic.values import NONE, LoopKey, Object, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,18 @@ class ModelBuilt(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelOutput(Event):
-    """A tensor that leaves a model which is no part of another one; `tensor` is a `tensor` record."""
+    """A tensor that leaves a model: the output `index` of `count`, under the `names` of its key and its layer.
+
+    `is_part` is whether the model was applied inside another one.
+    """
 
     model: Object
     tensor: Value
     policy: Value
+    index: int = 0
+    count: int = 1
+    names: Value = NONE
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Compiled(Event):
     model: Object
     optimizer: Value
     loss: Value
+    kinds: Value = NONE
+    """What kind of loss each output gets, as `loss_kinds` tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +87,31 @@ class Fitted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted(Event):
+    """`model.predict(...)`, `model.evaluate(...)` and their like: the model is used, not trained."""
+
+    model: Object
+
+
+@dataclass(frozen=True, slots=True)
 class LossComputed(Event):
-    """A loss of predictions. `form`: `class`, `function` or `raw`; `loss` the tensor record it gives."""
+    """A loss of predictions. `form`: `class`, `function` or `raw`; `loss` the tensor record it gives.
+
+    `kind` is `regression`, `probabilities` or `logits`, as `loss_kinds` tells it.
+    """
 
     form: str
     key: str
     predictions: Value
     loss: Value
+    kind: Value = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class LogTaken(Event):
+    """The logarithm of a tensor was taken."""
+
+    operand: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +123,29 @@ class Cast(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HalfInput(Event):
+    """A tensor that was just cast to half is the input of `layer`, the first one of what it is given to.
+
+    `dtype` is what that layer computes in, `policy` the one of `model`, or of the layer where there is none. `is_inside`
+    is whether this happens in a model's own `call`; `takes_integers` whether the model casts integers as well.
+    """
+
+    tensor: Value
+    layer: Object
+    dtype: Value
+    model: Value
+    policy: Value
+    is_inside: bool
+    takes_integers: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCalled(Event):
-    """A model was applied to `inputs` in training code, not inside another model."""
+    """A model was applied to `inputs` in training code, not inside another model; `recording` while a tape was open."""
 
     model: Object
     inputs: Value
+    recording: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +189,7 @@ class GradientTaken(Event):
 
 @dataclass(frozen=True, slots=True)
 class Scaled(Event):
-    """A loss was multiplied by the loss scale of `optimizer`; `recording` whether a tape may have been recording then."""
+    """A loss was multiplied by the loss scale of `optimizer`; `recording`: a tape may have been recording."""
 
     optimizer: Value
     loss: Value
@@ -172,10 +217,54 @@ class Clipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Accumulated(Event):
-    """Gradients were added to an accumulator that outlives the step."""
+    """Gradients were added to an accumulator: a variable, or a cell that loops carry.
+
+    `carried` are the loops that hand the sum on to their next iteration, innermost first.
+    """
 
     accumulator: Value
     gradients: Value
+    carried: tuple[LoopKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overwritten(Event):
+    """Gradients took the place of what a variable held."""
+
+    accumulator: Value
+    gradients: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Divided(Event):
+    """A sum was divided; `gradients` is what came out."""
+
+    accumulator: Value
+    gradients: Value
+
+
+@dataclass(frozen=True, slots=True)
+class GradientsUsed(Event):
+    """Gradients, or a sum of them, were handed to code that is not modelled: `by` a function nobody knows, or a key."""
+
+    gradients: Value
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected(Event):
+    """A loop keeps the gradients of each iteration in a list."""
+
+    gradients: Value
+
+
+@dataclass(frozen=True, slots=True)
+class CellCarried(Event):
+    """What an iteration of a loop leaves in a cell that gradients were added to; for a list, in its items."""
+
+    accumulator: Value
+    loop: LoopKey
+    next: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +280,8 @@ class Applied(Event):
 
     `wrapped` is whether the optimizer is a loss scale optimizer: True, False, or unknown. `state` is an `optimizer`
     record of what it was then: `wrapped`, `wrapped at`, `automatic` (by compile), `policy` (that compile saw),
-    `made at`, `inner`, `factor` (a static scale), `clips`, `distributed`, `off` (compile was told not to scale).
+    `made at`, `inner`, `factor` (a static scale), `clips`, `distributed`, `off` (compile was told not to scale),
+    `accumulates` (its argument for accumulation) and `rate` (its learning rate).
     """
 
     optimizer: Value
@@ -221,3 +311,4 @@ class AttributeTested(Event):
     owner: Value
     name: str
     answer: bool | None
+    state: Value = NONE

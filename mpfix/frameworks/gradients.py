@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import scales, tapes
-from mpfix.frameworks.events import Accumulated, Clipped, GradientTaken, Reset
-from mpfix.frameworks.handlers import Functions, Method, Methods
+from mpfix.frameworks import scales, sums, tapes
+from mpfix.frameworks.events import Clipped, Divided, GradientTaken
+from mpfix.frameworks.handlers import Method, Methods
 from mpfix.frameworks.layers import first_tensor
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
@@ -19,7 +19,6 @@ from mpfix.semantic.values import (
     At,
     Choice,
     Constant,
-    Library,
     Loop,
     Object,
     Record,
@@ -92,23 +91,17 @@ def _gradients_of(lib: KerasLibrary, run: Run, value: Value, node: ast.AST) -> V
     if isinstance(value, Loop):
         inner = widened(value)
         if isinstance(inner, Record) and inner.kind == "gradients":
-            return inner.having({"accumulator": value}) if inner.get("accumulator") == NONE else inner
-        return _gradients_of(lib, run, inner, node)
+            return inner.having({"accumulator": sums.cell_of(value)}) if inner.get("accumulator") == NONE else inner
+        return sums.total(run, value, node) or _gradients_of(lib, run, inner, node)
+    if isinstance(value, Record):
+        return value
     if isinstance(value, Object) and value.kind == "variable":
-        return Record("gradients", run.place(node), {"accumulator": value, **_remembered(run, value)})
+        return sums.total(run, value, node) or Record("gradients", run.place(node), {"accumulator": value})
     content = list_content(run, value)
     if content is not None and content.items:
         first = content.items[0]
         return run.each(first, lambda one: _gradients_of(lib, run, one, node))
-    return value
-
-
-def _remembered(run: Run, accumulator: Object) -> dict[str, Value]:
-    """What is known of the gradients that were added to a variable."""
-    added = run.get(accumulator, "added")
-    if not isinstance(added, Record):
-        return {}
-    return scales.kept(added, scales.OF_GRADIENTS)
+    return sums.total(run, value, node) or value
 
 
 def variables_of(run: Run, value: Value) -> Value:
@@ -125,39 +118,28 @@ def variables_of(run: Run, value: Value) -> Value:
 
 
 def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
-    """Operators with gradients, accumulators or loop values of them; None where none takes part."""
-    plain = tuple(widened(operand) for operand in operands)
-    if not any(_is_gradients(one) for one in plain):
-        return _variable_arithmetic(run, name, operands, node)
-    if name in ("Add", "Sub"):
-        return _sum(lib, run, operands, plain, node)
+    """Operators with gradients or sums of them; None where none takes part."""
+    if not any(_is_gradients(widened(operand)) for operand in operands):
+        return _of_total(run, name, operands, node)
+    if name == "Add":
+        return _sum(run, operands, node)
     if name in ("Div", "Mult", "FloorDiv"):
-        return _multiple(run, name, operands, plain, node)
-    return next(one for one in plain if _is_gradients(one))
+        return _multiple(run, name, operands, tuple(widened(operand) for operand in operands), node)
+    known = next(one for one in map(widened, operands) if isinstance(one, Record) and _is_gradients(one))
+    involved = [one for one in operands if sums.accumulator_of(run, one) is not None]
+    return known.having({"accumulator": Unknown(("accumulator", run.place(node)), name)}) if involved else known
 
 
 def _is_gradients(value: Value) -> bool:
     return isinstance(value, Record) and value.kind == "gradients"
 
 
-def _sum(lib: KerasLibrary, run: Run, operands: tuple[Value, ...], plain: tuple[Value, ...], node: ast.AST) -> Value:
-    gradients = [one for one in plain if isinstance(one, Record) and one.kind == "gradients"]
-    fresh = gradients[-1]
-    for operand, inner in zip(operands, plain, strict=True):
-        if isinstance(operand, Loop):
-            others = [one for one in plain if one is not inner and _is_gradients(one)]
-            fresh = others[0] if others and isinstance(others[0], Record) else fresh
-            run.emit(Accumulated(node, operand, fresh))
-            return fresh.having({"accumulator": operand}, run.place(node))
-        if isinstance(inner, Object) and inner.kind == "variable":
-            return fresh.having({"accumulator": inner}, run.place(node))
-    for inner in plain:
-        if isinstance(inner, Record) and inner.get("random") == TRUE_VALUE:
-            run.emit(Clipped(node, fresh, "noise", NONE))
-    partner = next((one for one in gradients if one is not fresh), None)
-    if partner is not None and partner.get("accumulator") != NONE:
-        return partner
-    return fresh
+def _sum(run: Run, operands: tuple[Value, ...], node: ast.AST) -> Record:
+    result = sums.add(run, operands, node)
+    for operand in map(widened, operands):
+        if isinstance(operand, Record) and operand.get("random") == TRUE_VALUE:
+            run.emit(Clipped(node, result, "noise", NONE))
+    return result
 
 
 def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Value, ...], node: ast.AST) -> Value:
@@ -166,8 +148,9 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     else:
         gradients, factor, original = plain[-1], operands[0], operands[-1]
     assert isinstance(gradients, Record)
-    if isinstance(original, Loop) and gradients.get("accumulator") == NONE:
-        gradients = gradients.having({"accumulator": original})
+    accumulator = sums.accumulator_of(run, original)
+    if accumulator is not None:
+        gradients = gradients.having({"accumulator": accumulator, "factor": TRUE_VALUE})
     if isinstance(widened(factor), Record) and widened(factor).kind == "scale":  # type: ignore[attr-defined]
         optimizer = run.property(factor, "optimizer")
         return gradients.having({"unscaled": optimizer, "unscaled at": At(run.place(node))}, run.place(node))
@@ -182,7 +165,10 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
         is_division = True  # times something unknown: it may well be one over the window
     if not is_division:
         return gradients.having({}, run.place(node))
-    return divided(run, gradients, factor, node)
+    result = divided(run, gradients, factor, node)
+    if accumulator is not None:
+        run.emit(Divided(node, accumulator, result))
+    return result
 
 
 def divided(run: Run, value: Record, by: Value, node: ast.AST) -> Record:
@@ -193,78 +179,16 @@ def divided(run: Run, value: Record, by: Value, node: ast.AST) -> Record:
     return value.having(changed, run.place(node))
 
 
-def _variable_arithmetic(run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
-    """`accumulator / n` of a variable that gradients were added to."""
-    first = widened(operands[0])
-    if (
-        isinstance(first, Object)
-        and first.kind == "variable"
-        and name in ("Div", "Mult")
-        and run.get(first, "added") != NONE
-    ):
-        record = Record("gradients", run.place(node), {"accumulator": first, **_remembered(run, first)})
-        return _multiple(run, name, (record, *operands[1:]), (record, *map(widened, operands[1:])), node)
-    return None
-
-
-# -- accumulators in variables
-
-
-def make_variable(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """`tf.Variable(initial, ...)`."""
-    variable = run.new_object("variable", node, key=function.key)
-    initial = arguments.get(0, "initial_value") or arguments.get(0, "initializer") or NONE
-    run.set(variable, "initial", initial)
-    run.set(variable, "zero", TRUE_VALUE if is_zero(initial) else NONE)
-    return variable
-
-
-def is_zero(value: Value) -> bool:
-    """Whether a value surely is zero, or a tensor of zeros."""
-    value = widened(value)
-    if isinstance(value, Constant):
-        return value.value in (0, 0.0) and value.value is not False
-    return isinstance(value, Record) and value.get("zeros") == TRUE_VALUE
-
-
-def _assign_add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    added = gradients_of(lib, run, arguments.positional[0], node) if arguments.positional else NONE
-    if isinstance(receiver, Object):
-        _note_added(run, receiver, added, node)
-    return receiver
-
-
-def _note_added(run: Run, accumulator: Object, added: Value, node: ast.AST) -> None:
-    def note(one: Value) -> Value:
-        if isinstance(one, Record) and one.kind == "gradients":
-            run.emit(Accumulated(node, accumulator, one))
-            run.set(accumulator, "added", one)
-        return one
-
-    run.each(added, note)
-
-
-def _assign(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    given = arguments.positional[0] if arguments.positional else NONE
-    if not isinstance(receiver, Object):
+def _of_total(run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
+    """`accumulator / n`: a variable, or a cell that a loop carries, that gradients were added to."""
+    if name not in ("Div", "Mult", "FloorDiv") or len(operands) != 2:
         return None
-
-    def note(one: Value) -> Value:
-        inner = widened(one)
-        if is_zero(inner):
-            run.emit(Reset(node, receiver))
-        elif isinstance(inner, Record) and inner.kind == "gradients":
-            if inner.get("accumulator") == receiver:
-                _note_added(run, receiver, inner, node)
-            else:
-                run.emit(Reset(node, receiver))  # starts again from the current gradient
-                run.set(receiver, "added", inner)
-        elif isinstance(inner, Unknown):
-            run.set(receiver, "added", inner) if run.get(receiver, "added") != NONE else None
-        return one
-
-    run.each(given, note)
-    return receiver
+    for index, operand in enumerate(operands):
+        known = sums.total(run, operand, node)
+        if known is not None:
+            both = (known, operands[1]) if index == 0 else (operands[0], known)
+            return _multiple(run, name, both, tuple(map(widened, both)), node)
+    return None
 
 
 # -- clips
@@ -303,15 +227,8 @@ def _alternatives(value: Value) -> tuple[Value, ...]:
     return tuple(one for _, one in value) if isinstance(value, Choice) else (value,)
 
 
-FUNCTIONS: Functions = {
-    "tensorflow.Variable": make_variable,
-    "keras.Variable": make_variable,
-    "keras.backend.variable": make_variable,
-}
 METHODS: Methods = {
     ("tape", "gradient"): _take("gradient"),
     ("tape", "jacobian"): _take("jacobian"),
     ("tape", "batch_jacobian"): _take("batch_jacobian"),
-    ("variable", "assign_add"): _assign_add,
-    ("variable", "assign"): _assign,
 }

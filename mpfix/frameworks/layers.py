@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.policies import as_policy, compute_dtype
+from mpfix.frameworks.ranks import input_rank, rank_after
 from mpfix.frameworks.tables import load_table
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
@@ -23,6 +24,7 @@ from mpfix.semantic.values import (
     Record,
     Unknown,
     Value,
+    widened,
 )
 
 if TYPE_CHECKING:
@@ -50,9 +52,6 @@ PASSING = frozenset(
     ]
 )
 """Layers that hand their input's values on: a softmax before them is still the softmax that the loss sees."""
-
-WRAPPERS = frozenset({"TimeDistributed"})
-"""Layers whose output is that of the layer they wrap."""
 
 
 def layer_rows() -> dict[str, dict[str, object]]:
@@ -94,6 +93,11 @@ def make_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
         value = arguments.get(index, str(argument))
         if value is not None:
             run.set(layer, f"argument {argument}", value)
+    for argument in ("name", "return_sequences", "autocast"):
+        value = arguments.keyword(argument)
+        if value is not None:
+            run.set(layer, f"argument {argument}", value)
+    run.set(layer, "input rank", input_rank(run, arguments) if arguments.keyword("shape") is None else NONE)
     mark_made(run, layer, policy, function.key, node)
     return layer
 
@@ -147,31 +151,60 @@ def call_layer(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments,
 def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
     """What a layer makes of an input tensor."""
     name = layer.key.rpartition(".")[2]
-    if name in WRAPPERS or name == "Bidirectional":
-        inner = run.get(layer, "argument layer")
-        if name in WRAPPERS and isinstance(inner, Object):
-            return run.call(inner, Arguments((given,)), node)
+    if name == "TimeDistributed":
+        return _distributed(lib, run, layer, given, node)
     symbolic = _symbolic(run, given)
     dtype = compute_dtype(run, run.get(layer, "policy"))
-    half = half_of(run, run.get(layer, "policy"), first_tensor(run, given))
-    properties: dict[str, Value] = {"dtype": dtype, "symbolic": symbolic}
+    before = first_tensor(run, given)
+    half = half_of(run, run.get(layer, "policy"), before)
+    earlier = before if isinstance(before, Record) else None
+    properties: dict[str, Value] = {"dtype": dtype, "symbolic": symbolic, "name": run.get(layer, "argument name")}
+    properties["rank"] = rank_after(run, layer, name, earlier.get("rank") if earlier is not None else NONE)
     if half != NONE:
         properties["half"] = half
-    activation = run.get(layer, "activation")
-    if name == "Embedding":
-        activation = NONE
+    if earlier is not None:
+        properties["first"] = (
+            layer if earlier.get("first") == NONE and earlier.get("input") != NONE else earlier.get("first")
+        )
+    activation = NONE if name == "Embedding" else run.get(layer, "activation")
     if name in PASSING or (name == "Activation" and activation == NONE):
-        before = first_tensor(run, given)
-        if isinstance(before, Record):
-            properties = {**before.properties, **properties}
-            if name == "Activation":
-                properties["cast by layer"] = TRUE_VALUE
-        return Record("tensor", run.place(node), properties)
+        return _passed_on(run, layer, earlier, properties, node)
     properties |= {"layer": layer, "maker": At(layer.place), "policy": run.get(layer, "policy")}
     if activation != NONE:
         properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
-    properties["units"] = run.get(layer, "argument units")
     return Record("tensor", run.place(node), properties)
+
+
+def _passed_on(run: Run, layer: Object, before: Record | None, properties: dict[str, Value], node: ast.AST) -> Record:
+    """The values of the tensor before, in the layer's dtype: a cast where that is another one."""
+    if before is None:
+        return Record("tensor", run.place(node), properties)
+    if before.get("dtype") != properties["dtype"]:
+        properties = {**properties, "cast at": At(layer.place), "cast from": before.get("dtype")}
+    return Record("tensor", run.place(node), {**before.properties, **properties})
+
+
+def _distributed(lib: KerasLibrary, run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
+    """`TimeDistributed`: what the inner layer makes of each step. On Keras 3 the wrapper's own dtype decides."""
+    inner = run.get(layer, "argument layer")
+    if not isinstance(inner, Object):
+        return run.unknown(node)
+    output = run.call(inner, Arguments((given,)), node)
+    dtype = compute_dtype(run, run.get(layer, "policy"))
+
+    def changed(one: Value) -> Value:
+        if not isinstance(one, Record):
+            return one
+        changes: dict[str, Value] = {"name": run.get(layer, "argument name"), "rank": one.get("rank")}
+        if changes["rank"] == NONE:
+            changes["rank"] = Constant(3)
+        if lib.generation == 3:
+            changes |= {"dtype": dtype, "layer": layer, "maker": At(layer.place), "policy": run.get(layer, "policy")}
+            if one.get("activation") != NONE:
+                changes |= {"activation dtype": dtype, "activation maker": At(layer.place)}
+        return one.having(changes)
+
+    return run.each(output, changed)
 
 
 def half_of(run: Run, policy: Value, before: Value | None) -> Value:
@@ -194,6 +227,7 @@ def _symbolic(run: Run, given: Value) -> Value:
 
 def first_tensor(run: Run, value: Value) -> Value | None:
     """The first tensor record in a value, through lists and choices; None when there is none."""
+    value = widened(value)
     if isinstance(value, Record):
         return value
     if isinstance(value, Choice):
@@ -208,9 +242,14 @@ def first_tensor(run: Run, value: Value) -> Value | None:
 
 def make_input(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """`keras.Input`: a symbolic float32 tensor."""
-    return Record(
-        "tensor", run.place(node), {"dtype": Constant("float32"), "symbolic": TRUE_VALUE, "input": TRUE_VALUE}
-    )
+    dtype = arguments.keyword("dtype")
+    properties = {
+        "dtype": dtype if isinstance(dtype, Constant) and dtype != NONE else Constant("float32"),
+        "symbolic": TRUE_VALUE,
+        "input": TRUE_VALUE,
+        "rank": input_rank(run, arguments),
+    }
+    return Record("tensor", run.place(node), properties)
 
 
 def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -219,6 +258,9 @@ def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
         dtype = arguments.keyword("dtype")
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))
+        autocast = arguments.keyword("autocast")
+        if autocast is not None:
+            run.set(receiver, "argument autocast", autocast)
     return NONE
 
 

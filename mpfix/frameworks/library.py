@@ -5,7 +5,21 @@ from __future__ import annotations
 import ast
 from typing import cast
 
-from mpfix.frameworks import gradients, layers, losses, models, optimizers, policies, tapes, tensors
+from mpfix.frameworks import (
+    gradients,
+    input_casts,
+    layers,
+    losses,
+    models,
+    optimizers,
+    outputs,
+    policies,
+    sum_uses,
+    sums,
+    tapes,
+    tensors,
+    variables,
+)
 from mpfix.frameworks.events import AttributeTested, ModelBuilt, PolicySet
 from mpfix.frameworks.handlers import Function, Method
 from mpfix.frameworks.keys import canonical, public_names
@@ -19,6 +33,7 @@ from mpfix.semantic.values import (
     Arguments,
     Bound,
     Choice,
+    Class,
     Constant,
     Library,
     Object,
@@ -30,14 +45,15 @@ from mpfix.semantic.values import (
 from mpfix.semantic.values import Function as ProjectFunction
 
 FUNCTIONS: dict[str, Function] = {
-    **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS, **gradients.FUNCTIONS,
-    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS,
+    **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
+    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
-    **tapes.METHODS,
+    **tapes.METHODS, **variables.METHODS,
 }  # fmt: skip
 TAPES = frozenset({"tensorflow.GradientTape"})
+HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
 MODELLED = ("keras", "tensorflow")
 
 
@@ -49,6 +65,8 @@ def role_of(key: str) -> str | None:
         return "optimizer"
     if key in TAPES:
         return "tape"
+    if key in SINGLE_DEVICE:
+        return "strategy"
     name = key.rpartition(".")[2]
     if not name[:1].isupper():
         return None
@@ -71,6 +89,10 @@ ROLES = (
     ("tensorflow_addons.losses.", "loss"),
     ("tensorflow.train.", "optimizer"),
 )
+
+
+SINGLE_DEVICE = frozenset({"tensorflow.distribute.OneDeviceStrategy", "tensorflow.distribute.get_strategy"})
+"""Strategies of one device: a step under them is an ordinary step."""
 
 
 class KerasLibrary:
@@ -102,7 +124,9 @@ class KerasLibrary:
         ]
     )
 
-    def __init__(self, generation: int, assume_policy: str | None = None) -> None:
+    def __init__(self, generation: int, assume_policy: str | None = None, *, meant: bool = False) -> None:
+        self.meant = meant
+        """Whether a test for a method that Keras 3 lost may be true, as its author meant."""
         self.generation = generation
         self.assume_policy = assume_policy
         self.models: list[Object] = []
@@ -216,11 +240,17 @@ class KerasLibrary:
             return self._record_attribute(run, receiver, name, node)
         if isinstance(receiver, Object):
             return self._object_attribute(run, receiver, name, node)
-        if isinstance(receiver, Unknown) and (
-            name in optimizers.DUCK or name in ("trainable_variables", "trainable_weights")
-        ):
-            if name.startswith("trainable"):
-                return Record("variables", run.place(node), {"owner": receiver})
+        if isinstance(receiver, Unknown):
+            return self._duck_attribute(run, receiver, name, node)
+        return None
+
+    def _duck_attribute(self, run: Run, receiver: Unknown, name: str, node: ast.AST) -> Value | None:
+        """What belongs to one API only counts on a value nobody knows, unless a class of the project defines it."""
+        if name in ("trainable_variables", "trainable_weights"):
+            return Record("variables", run.place(node), {"owner": receiver})
+        if name == "experimental_run_v2":
+            return Bound(Library("strategy.experimental_run_v2"), receiver)
+        if name in optimizers.DUCK and not _defined_by_project(run, name):
             return Bound(Library(f"optimizer.{name}"), receiver)
         return None
 
@@ -250,6 +280,11 @@ class KerasLibrary:
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         tapes.note_given(run, function, arguments, node)
+        found = self._call(run, function, arguments, node)
+        sum_uses.note_used(run, function, arguments, found, node)
+        return found
+
+    def _call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         if isinstance(function, Library):
             return self._call_name(run, function, arguments, node)
         if isinstance(function, Bound) and isinstance(function.function, Library):
@@ -270,7 +305,9 @@ class KerasLibrary:
             found = gradients.clip(self, run, key, position, arguments, node)
             if found is not None:
                 return found
-        found = tensors.operation(self, run, function, arguments, node)
+        found = sum_uses.operation(run, key, arguments, node)
+        if found is None:
+            found = tensors.operation(self, run, function, arguments, node)
         if found is not None:
             return found
         return self._construct(run, function, arguments, node)
@@ -285,9 +322,12 @@ class KerasLibrary:
         if role == "loss":
             return losses.make_loss(self, run, function, arguments, node)
         if role in ("strategy", "metric", "schedule", "callback"):
-            if role == "strategy":
+            made = run.new_object(role, node, key=key)
+            if key in SINGLE_DEVICE:
+                run.set(made, "single", TRUE_VALUE)
+            elif role == "strategy":
                 self.distribute(run)
-            return run.new_object(role, node, key=key)
+            return made
         if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
             return models.make_application(self, run, function, arguments, node)
         if losses.is_loss_function(key):
@@ -295,6 +335,7 @@ class KerasLibrary:
         if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
             return run.unknown(node)
         if key.startswith("horovod") and key.endswith("DistributedOptimizer"):
+            self.distribute(run)
             return arguments.get(0, "optimizer")
         return None
 
@@ -304,7 +345,7 @@ class KerasLibrary:
         name = function.function.key.rpartition(".")[2]
         role = self.role(receiver)
         if role is None and isinstance(receiver, Unknown):
-            role = "optimizer"
+            role = function.function.key.partition(".")[0]
         handler = METHODS.get((role or "", name))
         if handler is None and role == "layer":
             handler = METHODS.get(("model", name)) if name in ("add_weight",) else None
@@ -316,6 +357,8 @@ class KerasLibrary:
 
     def _call_object(self, run: Run, function: Object, arguments: Arguments, node: ast.AST) -> Value | None:
         role = self.role(function)
+        if role in ("model", "layer"):
+            input_casts.note_input(self, run, function, arguments, node)
         if role == "model":
             return models.call_model(self, run, function, arguments, node)
         if role == "layer":
@@ -400,7 +443,8 @@ class KerasLibrary:
         """Model outputs are known when everything is built."""
         if run.muted:
             return
-        models.emit_outputs(self, run)
+        outputs.emit_outputs(self, run)
+        sum_uses.note_carried(run)
 
     # -- items, operators, iteration
 
@@ -443,9 +487,9 @@ class KerasLibrary:
 
     def has_attribute(self, run: Run, value: Value, name: str, node: ast.AST) -> bool | None:
         if (isinstance(value, Object) and self.role(value) == "optimizer") or isinstance(value, Unknown):
-            answer = optimizers.has_method(self, run, value, name)
+            answer = None if self.meant and name in HALVES else optimizers.has_method(self, run, value, name)
             if name in optimizers.LOST_IN_KERAS_3 or name in optimizers.NEW_IN_KERAS_3:
-                run.emit(AttributeTested(node, value, name, answer))
+                run.emit(AttributeTested(node, value, name, answer, optimizers.state_of(self, run, value, node)))
             return answer
         return None
 
@@ -486,13 +530,17 @@ class KerasLibrary:
         if isinstance(last, Record) and last.kind == "gradients":
             if isinstance(first, Record) and first.kind == "gradients":
                 return _agreeing(first, last)
-            if gradients.is_zero(first) or first == NONE or isinstance(first, Unknown):
+            if sums.is_zero(first) or first == NONE or isinstance(first, Unknown):
                 return last
         if isinstance(first, Record) and isinstance(last, Record) and first.kind == last.kind:
             return _agreeing(first, last)
-        if isinstance(first, Record) and first.kind == "gradients" and (gradients.is_zero(last) or last == NONE):
+        if isinstance(first, Record) and first.kind == "gradients" and (sums.is_zero(last) or last == NONE):
             return first
         return None
+
+
+def _defined_by_project(run: Run, name: str) -> bool:
+    return any(isinstance(cls, Class) and name in cls.box.cells for cls in run.classes.values())
 
 
 def _agreeing(first: Record, last: Record) -> Record:

@@ -9,6 +9,7 @@ from mpfix.frameworks.events import LossComputed
 from mpfix.frameworks.gradients import divided
 from mpfix.frameworks.handlers import Function, Functions
 from mpfix.frameworks.layers import first_tensor
+from mpfix.frameworks.loss_kinds import kind_named, kind_of_loss
 from mpfix.frameworks.scales import first_set
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -56,7 +57,8 @@ def make_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
 
 def call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:
     """`loss(y_true, y_pred)` of a loss object: one number, unless its reduction says otherwise."""
-    result = compute(lib, run, "class", loss.key, arguments.get(1, "y_pred"), node)
+    kind = kind_of_loss(run, loss)
+    result = compute(lib, run, "class", loss.key, arguments.get(1, "y_pred"), node, kind=kind)
     reduction = run.get(loss, "reduction")
     changes: dict[str, Value] = {"vector": run.each(reduction, _is_vector), "vector at": At(run.place(node))}
     if reduction == Constant("sum") or (isinstance(reduction, Library) and reduction.key.endswith(".SUM")):
@@ -74,12 +76,15 @@ def _is_vector(reduction: Value) -> Value:
 
 def loss_function(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """`keras.losses.binary_crossentropy(y_true, y_pred)` and its like: one number per sample."""
-    return _vector(run, compute(lib, run, "function", function.key, arguments.get(1, "y_pred"), node), node)
+    kind = kind_named(function.key, arguments.get(2, "from_logits") or FALSE_VALUE)
+    predictions = arguments.get(1, "y_pred") or arguments.keyword("output")
+    return _vector(run, compute(lib, run, "function", function.key, predictions, node, kind=kind), node)
 
 
 def raw_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """`tf.nn.softmax_cross_entropy_with_logits` and its like: from logits, one number per sample."""
-    return _vector(run, compute(lib, run, "logits", function.key, arguments.keyword("logits"), node), node)
+    result = compute(lib, run, "logits", function.key, arguments.keyword("logits"), node, kind=Constant("logits"))
+    return _vector(run, result, node)
 
 
 def _vector(run: Run, result: Value, node: ast.AST) -> Value:
@@ -87,7 +92,16 @@ def _vector(run: Run, result: Value, node: ast.AST) -> Value:
     return run.each(result, lambda one: one.having(changes) if isinstance(one, Record) else one)
 
 
-def compute(lib: KerasLibrary, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
+def compute(
+    lib: KerasLibrary,
+    run: Run,
+    form: str,
+    key: str,
+    predictions: Value | None,
+    node: ast.AST,
+    *,
+    kind: Value = NONE,
+) -> Value:
     """A loss of predictions, one number; the event says how it was computed."""
     tensor = first_tensor(run, predictions) if predictions is not None else None
     dtype: Value = Constant("float32")
@@ -99,7 +113,8 @@ def compute(lib: KerasLibrary, run: Run, form: str, key: str, predictions: Value
     if isinstance(tensor, Record):
         properties |= {name: tensor.get(name) for name in ("model", "half") if tensor.get(name) != NONE}
     loss = Record("tensor", run.place(node), properties)
-    run.emit(LossComputed(node, form, key, predictions if predictions is not None else run.unknown(node), loss))
+    judged = tensor if tensor is not None else predictions if predictions is not None else run.unknown(node)
+    run.emit(LossComputed(node, form, key, judged, loss, kind))
     return loss
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import layers, optimizers
-from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, ModelOutput
+from mpfix.frameworks import input_casts, layers, optimizers
+from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
+from mpfix.frameworks.loss_kinds import kinds_of
+from mpfix.frameworks.outputs import each_tensor
 from mpfix.semantic.calls import call_method, class_attribute
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.loops import run_loop
@@ -18,7 +20,6 @@ from mpfix.semantic.values import (
     TRUE_VALUE,
     Arguments,
     Bound,
-    Choice,
     Constant,
     Function,
     Library,
@@ -109,9 +110,12 @@ def _compile(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments,
     given = arguments.get(0, "optimizer") or Constant("rmsprop")
     optimizer = run.each(given, lambda one: optimizers.as_optimizer(lib, run, one, node))
     automatic = arguments.keyword("auto_scale_loss")
-    run.emit(Compiled(node, receiver, optimizer, arguments.get(1, "loss") or NONE))
+    loss = arguments.get(1, "loss") or NONE
+    kinds = kinds_of(run, loss, run.place(node))
+    run.emit(Compiled(node, receiver, optimizer, loss, kinds))
     run.set(receiver, "optimizer", compiled_optimizer(lib, run, receiver, optimizer, automatic, node))
-    run.set(receiver, "compile loss", arguments.get(1, "loss") or NONE)
+    run.set(receiver, "compile loss", loss)
+    run.set(receiver, "compile kinds", kinds)
     run.set(receiver, "compiled", TRUE_VALUE)
     return NONE
 
@@ -179,7 +183,7 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
     if symbolic or nested:
         run.set(model, "part", TRUE_VALUE)
     else:
-        run.emit(ModelCalled(node, model, given))
+        run.emit(ModelCalled(node, model, given, lib.recording(run)))
     if model.cls is not None and class_attribute(run, model, "call", node) is not None:
         output = _call_own(lib, run, model, arguments, node)
     else:
@@ -187,13 +191,11 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
 
     run.set(model, "half", _half(run, model, output))
 
-    def made_by(one: Value) -> Value:
-        if not isinstance(one, Record):
-            return one
+    def made_by(one: Record) -> Value:
         changes: dict[str, Value] = {} if (symbolic or nested) else {"model": model}
         return one.having({"symbolic": TRUE_VALUE if symbolic else NONE, **changes})
 
-    return run.each(output, made_by)
+    return each_tensor(run, output, made_by, node)
 
 
 def _half(run: Run, model: Object, output: Value) -> Value:
@@ -207,12 +209,14 @@ def _half(run: Run, model: Object, output: Value) -> Value:
 def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
     """The project's own `call`, with `build` before the first one; what it returns leaves the model."""
     lib.enter_model(run, 1)
+    before = input_casts.enter_call(run, model)
     try:
         if run.get(model, "build ran") == NONE:
             run.set(model, "build ran", TRUE_VALUE)
             call_method(run, model, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
         output = call_method(run, model, "call", arguments, node)
     finally:
+        run.set_global(input_casts.CALLING, before)
         lib.enter_model(run, -1)
     run.ended = False
     if lib.nesting(run) == 0 and output is not None:
@@ -299,43 +303,6 @@ def model_attribute(lib: KerasLibrary, run: Run, receiver: Object, name: str, no
     return None
 
 
-def emit_outputs(lib: KerasLibrary, run: Run) -> None:
-    """At the end of a run: the tensors that leave the models which are no part of another one."""
-    for model in dict.fromkeys(lib.models):
-        path = model.box.base
-        with run.on_path(path):
-            if run.get(model, "part") != NONE or model.summary:
-                continue
-            outputs = (
-                run.get(model, "call output")
-                if model.cls is not None
-                else model_output(lib, run, model, Unknown(("input", model.serial), "input"), model.place.node)
-            )
-            saved, run.module = run.module, model.place.module
-            _emit_each(run, model, outputs)
-            run.module = saved
-
-
-def _emit_each(run: Run, model: Object, outputs: Value) -> None:
-    if isinstance(outputs, Choice):
-        for guard, one in outputs:
-            path = run.under(guard)
-            if path is not None:
-                with run.on_path(path):
-                    _emit_each(run, model, one)
-        return
-    content = list_content(run, outputs)
-    if content is not None:
-        for item in content.items:
-            _emit_each(run, model, item)
-    elif isinstance(outputs, Object) and outputs.kind == "dict":
-        entries = run.get(outputs, "content")
-        for _, item in getattr(entries, "entries", ()):
-            _emit_each(run, model, item)
-    elif isinstance(outputs, Record) and outputs.kind == "tensor":
-        run.emit(ModelOutput(model.place.node, model, outputs, run.get(model, "policy")))
-
-
 def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     """`super().__init__(...)` of a subclass; with tensors it makes a functional model."""
     if isinstance(receiver, Object):
@@ -360,6 +327,12 @@ def _compute_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argum
     return lib.loss(run, "class", "keras.Model.compute_loss", predictions, node)
 
 
+def _predict(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Object):
+        run.emit(Predicted(node, receiver))
+    return run.unknown(node)
+
+
 def _none(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     return NONE
 
@@ -373,6 +346,7 @@ METHODS: Methods = {
     ("model", "fit"): _fit,
     ("model", "fit_generator"): _fit,
     ("model", "train_on_batch"): _fit,
+    **{("model", name): _predict for name in ("predict", "evaluate", "predict_on_batch", "test_on_batch")},
     ("model", "compute_loss"): _compute_loss,
     ("model", "compiled_loss"): _compute_loss,
     ("model", "build"): _none,

@@ -147,6 +147,8 @@ def state_of(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Rec
     bare = inner if inner != NONE else receiver
     properties["made at"] = run.each(bare, lambda one: At(one.place) if isinstance(one, Object) else one)
     properties["factor"] = run.property(bare, "argument loss_scale_factor")
+    properties["accumulates"] = _argument(run, bare, "gradient_accumulation_steps")
+    properties["rate"] = _argument(run, bare, "learning_rate")
     properties["clips"] = Constant(any(_argument(run, bare, name) != NONE for name in CLIPS))
     own = run.get(receiver, "distributed")
     properties["distributed"] = own if own != NONE else distributed

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from mpfix.semantic.values import NONE, Record, Unknown, Value
 
 OF_LOSS = (
-    "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand", "half",
-    "vector", "vector at", "divided", "divided at", "divided again", "divided again at", "summed", "loss form", "loss at",
+    "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand",
+    "half", "vector", "vector at", "divided", "divided at", "divided again", "divided again at", "summed", "loss form",
+    "loss at",
 )  # fmt: skip
 """Properties of a loss that its gradients keep: who scaled it where, `hand` for a scale made by hand, `half` for the
 policy of a float16 layer it depends on, `vector` for one number per sample.

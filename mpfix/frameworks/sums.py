@@ -139,7 +139,7 @@ def _remembered_under(cell: Cell) -> str:
 
 def total(run: Run, value: Value, node: ast.AST) -> Record | None:
     """What an accumulator holds, as gradients; None where nothing was added to it."""
-    stored = _stored_items(run, value)
+    stored = stored_items(run, value)
     if stored is not None:
         return stored
     accumulator = accumulator_of(run, value)
@@ -149,7 +149,7 @@ def total(run: Run, value: Value, node: ast.AST) -> Record | None:
     return Record("gradients", run.place(node), {**scales.kept(known, scales.OF_GRADIENTS), "accumulator": accumulator})
 
 
-def _stored_items(run: Run, value: Value) -> Record | None:
+def stored_items(run: Run, value: Value) -> Record | None:
     """What was stored by index in a list that a loop carries; a divided item stands for all."""
     found = carried(run, value)
     box = run.unknown_boxes.get(widened(found)) if found is not None else None
@@ -181,7 +181,8 @@ def add(run: Run, operands: tuple[Value, ...], node: ast.AST) -> Record:
     assert isinstance(gradients, Record)
     if len(fresh) == len(operands) or not totals:
         zeros = next((one for one in map(widened, operands) if isinstance(one, Record) and is_zero(one)), None)
-        return gradients.having({"zeros": At(zeros.place)} if zeros is not None else {}, place)
+        started = {"zeros": At(zeros.place), "zeros in": zeros.get("zeros in")} if zeros is not None else {}
+        return gradients.having(started, place)
     return _add_to(run, totals[0], gradients, node)
 
 
@@ -203,7 +204,8 @@ def _add_to(run: Run, sum_before: Value, gradients: Record, node: ast.AST) -> Re
         return gradients.having({"accumulator": _nobody(node, run)}, place)
     if isinstance(accumulator, Cell):
         found = carried(run, sum_before)
-        run.emit(Accumulated(node, accumulator, gradients, loops_of(found) if found is not None else ()))
+        loops = loops_of(found) if found is not None else ()
+        run.emit(Accumulated(node, accumulator, gradients, loops))
         remember(run, accumulator, gradients)
     return gradients.having({"accumulator": accumulator}, place)
 

@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.events import Cast
+from mpfix.frameworks.events import Cast, LogTaken
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.layers import first_tensor
@@ -22,6 +22,7 @@ from mpfix.semantic.values import (
     At,
     Constant,
     Library,
+    Object,
     Record,
     Unknown,
     Value,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
+LOGARITHMS = frozenset(
+    {"tensorflow.math.log", "tensorflow.math.log1p", "keras.ops.log", "keras.ops.log1p", "keras.backend.log"}
+)
 RANDOM = ("tensorflow.random.", "keras.random.")
 """Whatever these make is noise, where gradients are concerned."""
 
@@ -62,9 +66,9 @@ def operation(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
     if kind == "random":
         return Record("tensor", run.place(node), {"random": TRUE_VALUE, "dtype": Constant("float32")})
     if kind == "zeros":
-        return Record(
-            "tensor", run.place(node), {"zeros": TRUE_VALUE, "dtype": arguments.keyword("dtype") or Constant("float32")}
-        )
+        dtype = arguments.keyword("dtype") or Constant("float32")
+        made_in = Constant(run.loops)
+        return Record("tensor", run.place(node), {"zeros": TRUE_VALUE, "zeros in": made_in, "dtype": dtype})
     if kind in ("mean", "sum"):
         return run.each(first, lambda one: _reduced(run, kind, function.key, one, arguments, node))
     return run.each(first, lambda one: _unary(run, kind, function.key, one, node))
@@ -77,6 +81,8 @@ def _unary(run: Run, kind: str, key: str, value: Value, node: ast.AST) -> Value:
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
     if kind == "passing" and isinstance(tensor, Record):
         return tensor
+    if key in LOGARITHMS and isinstance(tensor, Record):
+        run.emit(LogTaken(node, tensor))
     dtype = tensor.get("dtype") if isinstance(tensor, Record) else Unknown(("dtype", value), "dtype")
     properties: dict[str, Value] = {"dtype": dtype}
     if kind == "passing" and scale_of(value) != NONE:
@@ -235,7 +241,8 @@ def run_on_replicas(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arg
         if content is not None and not content.open
         else Arguments(open_positional=given is not None)
     )
-    lib.distribute(run)
+    if not (isinstance(receiver, Object) and run.get(receiver, "single") == TRUE_VALUE):
+        lib.distribute(run)
     return run.call(function, passed, node)
 
 

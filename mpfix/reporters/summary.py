@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Applicability, Severity
-from mpfix.report import GenerationUsed, Report, is_allowed
+from mpfix.report import Report, is_allowed
+from mpfix.reporters.frames import place
 from mpfix.reporters.lines import printable
 
 
@@ -58,15 +59,8 @@ def _assumed(report: Report) -> Iterator[str]:
         return
     told = next((used for used in assumed if used.only_in_two is not None), assumed[0])
     where = f"`{told.filename}`" if len(assumed) == 1 else f"{len(assumed)} files"
-    doubt = _doubt(told, len(assumed))
+    doubt = f"; but {printable(told.only_in_two)} exists in Keras 2 only" if told.only_in_two else ""
     yield f"Keras {told.keras} assumed for {where}: no pin and no `--keras` says which{doubt}."
-
-
-def _doubt(told: GenerationUsed, files: int) -> str:
-    if told.only_in_two is None:
-        return ""
-    where = f" in `{told.filename}`" if files > 1 else ""
-    return f"; but {printable(told.only_in_two)}{where} exists in Keras 2 only"
 
 
 def _repaired(report: Report, *, diff: bool) -> str:
@@ -80,10 +74,8 @@ def _repaired(report: Report, *, diff: bool) -> str:
 
 def _skipped(report: Report) -> Iterator[str]:
     for skipped in report.skipped_fixes:
-        span = skipped.span
-        cell = "" if span.cell is None else f"cell {span.cell}:"
-        where = f"{span.filename}:{cell}{span.start.row}:{span.start.column}"
-        yield f"Not applied: {where}: {skipped.code} {printable(skipped.title)}: {printable(skipped.reason)}"
+        finding = f"{place(skipped.span)}: {skipped.code} {printable(skipped.title)}"
+        yield f"Not applied: {finding}: {printable(skipped.reason)}"
 
 
 def _counted(number: int, noun: str) -> str:

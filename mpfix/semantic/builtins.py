@@ -9,6 +9,7 @@ from mpfix.semantic import operators
 from mpfix.semantic.comprehensions import iterate
 from mpfix.semantic.conditions import truth
 from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
+from mpfix.semantic.guards import TRUE
 from mpfix.semantic.library import is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -173,7 +174,8 @@ def _getattr(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
             if has == FALSE_VALUE:
                 return default
             if has != TRUE_VALUE and not isinstance(one, Unknown):
-                return derived("getattr", (one, name, default), f"{one}.{name.value}")
+                found = run.attribute(one, str(name.value), node)
+                return run.merge([(frozenset({(has, True)}), found), (TRUE, default)]) or default
         return run.attribute(one, str(name.value), node)
 
     return run.each(value, read)
@@ -311,6 +313,11 @@ def _none(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     return NONE
 
 
+def _print(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
+    run.library.call(run, Library("builtins.print"), arguments, node)
+    return NONE
+
+
 def _exit(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     run.ended = True
     return NONE
@@ -369,7 +376,7 @@ FUNCTIONS: dict[str, Handler] = {
     "builtins.str": _converted(str, "str"),
     "builtins.bool": _converted(bool, "bool"),
     "builtins.sum": _sum,
-    "builtins.print": _none,
+    "builtins.print": _print,
     "builtins.exit": _exit,
     "builtins.quit": _exit,
     "sys.exit": _exit,

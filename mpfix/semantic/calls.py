@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mpfix.semantic.containers import mark_unknown
@@ -211,7 +212,7 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
     contexts = run.contexts.setdefault(code, {})
     key = _key(run, function, arguments)
     if key not in contexts:
-        if len(contexts) >= run.limits.exact_contexts:
+        if _calls_apart(contexts) >= run.limits.exact_contexts:
             arguments = _widened(run, function, arguments)
             key = _key(run, function, arguments)
         if key not in contexts and len(contexts) >= run.limits.contexts:
@@ -228,6 +229,11 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
 
 def _key(run: Run, function: Function, arguments: Arguments) -> object:
     return (function.node, function.frame.box.serial, run.path, run.loops, run.muted > 0, arguments)
+
+
+def _calls_apart(contexts: Iterable[object]) -> int:
+    """How many of the contexts differ in their arguments: loops that are being learnt repeat calls as they are."""
+    return len({key[-1] for key in contexts if isinstance(key, tuple)})
 
 
 def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST, bound: str) -> Value:

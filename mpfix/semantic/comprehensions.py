@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from mpfix.semantic.containers import list_content, new_dict, new_list
 from mpfix.semantic.guards import Guard
@@ -90,7 +91,11 @@ def iterate_loop(run: Run, value: Value, node: ast.AST, frame: Frame | None) -> 
     if is_framework_value(value):
         iteration = run.library.iterate(run, value, node)
         if iteration is not None:
-            return Sequence((iteration.element,), True), iteration.elementwise
+            element = iteration.element
+            if isinstance(original, Loop):
+                # what a loop carries, it carries element by element
+                element = replace(original, widened=element)
+            return Sequence((element,), True), iteration.elementwise
     return Sequence((derived("element", (original, run.place(node)), f"item of {original}"),), True), False
 
 

@@ -12,6 +12,7 @@ from mpfix.semantic.comprehensions import comprehension
 from mpfix.semantic.conditions import compare, test, truth_guards
 from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
 from mpfix.semantic.guards import TRUE, Guard
+from mpfix.semantic.imports import submodule
 from mpfix.semantic.library import NameMissing, is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
@@ -74,8 +75,7 @@ def _name(run: Run, node: ast.Name, frame: Frame) -> Value:
         return found
     if node.id in PYTHON_NAMES:
         return run.library.name(f"builtins.{node.id}")
-    if not _has_unknown_star(run, frame):
-        run.emit(NameMissing(node, node.id))
+    run.emit(NameMissing(node, node.id, _stars(run, frame)))
     return Unknown(("name", frame.module.name, node.id), node.id)
 
 
@@ -96,15 +96,37 @@ def look_up(run: Run, name: str, frame: Frame) -> Value | None:
     module_frame = run.module_frames.get(frame.module)
     if module_frame is not None:
         for module in reversed(module_frame.stars):
-            value = run.library.star(module, name)
+            value = _from_star(run, module, name)
             if value is not None:
                 return value
     return None
 
 
-def _has_unknown_star(run: Run, frame: Frame) -> bool:
-    module_frame = run.module_frames.get(frame.module)
-    return bool(module_frame and module_frame.stars)
+def _from_star(run: Run, module: str | ModuleValue, name: str) -> Value | None:
+    """What a star import binds to a name; a module of the project hands on what it got by stars itself."""
+    if isinstance(module, str):
+        return run.library.star(module, name)
+    cells = None if name.startswith("_") else run.store.read(module.box, name)
+    if cells or module.module is None or module.module not in run.module_frames:
+        return run.pick(cells)
+    stars = run.module_frames[module.module].stars
+    inner = (_from_star(run, one, name) for one in reversed(stars) if one is not module)
+    return next((value for value in inner if value is not None), None)
+
+
+def _stars(run: Run, frame: Frame) -> tuple[str, ...]:
+    """The outside modules from which everything was imported, also through modules of the project."""
+    found: list[str] = []
+    waiting, seen = [frame.module], {frame.module}
+    while waiting:
+        module_frame = run.module_frames.get(waiting.pop())
+        for star in module_frame.stars if module_frame else ():
+            if isinstance(star, str):
+                found.append(star)
+            elif star.module is not None and star.module not in seen:
+                seen.add(star.module)
+                waiting.append(star.module)
+    return tuple(dict.fromkeys(found))
 
 
 # -- chains of attributes, calls and subscripts
@@ -139,8 +161,7 @@ def _attribute_of(run: Run, owner: Value, name: str, node: ast.AST) -> Value:
         owner = owner.widened
     match owner:
         case ModuleValue(box=box):
-            cells = run.store.read(box, name)
-            found = run.pick(cells) if cells else None
+            found = run.pick(run.store.read(box, name), lambda: _module_attribute(run, owner, name))
             return found or derived("attribute", (owner, name), f"{owner}.{name}")
         case Library():
             return run.library.attribute(run, owner, name, node) or derived(
@@ -160,6 +181,11 @@ def _attribute_of(run: Run, owner: Value, name: str, node: ast.AST) -> Value:
         case Function() if name in ("__name__", "__qualname__"):
             return Constant(owner.name)
     return run.library.attribute(run, owner, name, node) or derived("attribute", (owner, name), f"{owner}.{name}")
+
+
+def _module_attribute(run: Run, module: ModuleValue, name: str) -> Value | None:
+    """A name that a module's body did not bind itself: by a star import, or a submodule."""
+    return _from_star(run, module, name) or submodule(run, module, name)
 
 
 def _type_name(value: Value) -> str:

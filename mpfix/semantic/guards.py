@@ -1,95 +1,58 @@
 """Guards: conjunctions of literals, and lists of guarded values. Pure functions that know no Python and no framework.
 
-A condition is any hashable object, compared by equality: the identity of an unknown value, `Equal`, `Switch`, `Lost`.
-A literal says whether it holds, a guard is a conjunction of literals. There is no disjunction: `a or b` adds none.
-What is known never depends on the order of a set or on a hash: sorting is by `str` alone.
+The only disjunction is one literal, `(Every(guard), False)`: not all of `guard` hold; `Every` never stands positive,
+its literals do. What is known never depends on the order of a set or on a hash: sorting is by `str` alone.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TypeVar
+
+from mpfix.semantic.literals import (
+    TRUE,
+    Condition,
+    Equal,
+    Every,
+    Guard,
+    Literal,
+    Lost,
+    Switch,
+    describe,
+    is_maybe,
+    needs_switch_against_default,
+)
 
 V = TypeVar("V")
 
-Condition = Hashable
-Literal = tuple[Condition, bool]
-Guard = frozenset[Literal]
 Alternatives = tuple[tuple[Guard, V], ...]
 """Guarded values, newest first: the first whose guard holds is the value."""
 
-TRUE: Guard = frozenset()
+MAX_WEIGHT = 32
+"""Literals in one disjunction, nested ones counted; the opposite of a heavier guard is lost."""
 
-
-@dataclass(frozen=True, slots=True)
-class Equal:
-    """The condition `subject == constant`. One subject equals at most one constant."""
-
-    subject: Condition
-    constant: Hashable
-
-    def __str__(self) -> str:
-        return f"{self.subject} == {_spelled(self.constant)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """The truth of a constant that people flip: a module-level boolean or an environment variable with a default."""
-
-    name: str
-    default: Hashable
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Lost:
-    """Literals that a bound removed from a guard: it holds when all of them hold. Stands only positive in a guard.
-
-    A chain, because one path may lose thousands of literals one by one; equal losses are equal conditions.
-    """
-
-    __slots__ = ("_hash", "before", "dropped", "length")
-
-    def __init__(self, dropped: Guard, before: Lost | None = None) -> None:
-        self.dropped = dropped
-        self.before = before
-        self.length: int = 1 if before is None else before.length + 1
-        self._hash: int = hash((dropped, 0 if before is None else before._hash))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Lost):
-            return NotImplemented
-        mine: Lost | None = self
-        yours: Lost | None = other
-        while mine is not yours:
-            if mine is None or yours is None or mine._hash != yours._hash or mine.dropped != yours.dropped:
-                return False
-            mine, yours = mine.before, yours.before
-        return True
-
-    def __str__(self) -> str:
-        return "other conditions"
-
-    def __repr__(self) -> str:
-        return f"Lost({self.length})"
+__all__ = [
+    "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "bounded", "conjoin",
+    "contradicts", "describe", "either", "implies", "is_maybe", "needs_switch_against_default", "negate", "outside",
+    "project", "relative", "write",
+]  # fmt: skip
 
 
 def contradicts(a: Guard, b: Guard) -> bool:
-    """Whether `a` and `b`, each possible alone, cannot hold together."""
+    """Whether `a` and `b`, each possible alone, cannot hold together, as far as the literals show it."""
     if not a or not b:
         return False
-    if len(a) > len(b):
-        a, b = b, a
-    for condition, holds in a:
-        if (condition, not holds) in b or (holds and type(condition) is Equal and _equals_another(b, condition)):
+    small, large = (b, a) if len(a) > len(b) else (a, b)
+    for condition, holds in small:
+        if (condition, not holds) in large or (
+            holds and type(condition) is Equal and _equals_another(large, condition)
+        ):
             return True
-    return False
+    clauses = [condition.guard for condition, _ in (*a, *b) if type(condition) is Every]
+    if not clauses:
+        return False
+    both = a | b
+    return any(all(literal in both or _follows(literal, both) for literal in clause) for clause in clauses)
 
 
 def implies(path: Guard, guard: Guard) -> bool:
@@ -98,13 +61,16 @@ def implies(path: Guard, guard: Guard) -> bool:
 
 
 def relative(guard: Guard, base: Guard) -> Guard:
-    """The literals of `guard` that `base` does not imply."""
+    """What `guard` says beyond `base`: no literal that `base` implies, and what it leaves of disjunctions."""
     if not guard or not base:
         return guard
     rest = guard - base
-    if not rest or not any(_follows(literal, base) for literal in rest):
-        return rest
-    return frozenset(literal for literal in rest if not _follows(literal, base))
+    for condition, _ in rest:
+        if type(condition) in _IMPLIED_KINDS:
+            return frozenset(
+                left for literal in rest if not _follows(literal, base) for left in _shortened(literal, base)
+            )
+    return rest
 
 
 def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
@@ -113,8 +79,10 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
         return a
     if contradicts(a, b):
         return None
-    joined = a | b if a else b
-    return joined if limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
+    joined: Guard | None = a | b if a else b
+    if any(type(condition) is Every for condition, _ in joined or ()):
+        joined = _settled(joined or TRUE)
+    return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
 
 
 def bounded(guard: Guard, limit: int, newest: Guard = TRUE) -> Guard:
@@ -125,31 +93,65 @@ def bounded(guard: Guard, limit: int, newest: Guard = TRUE) -> Guard:
     losses = [condition for condition, _ in guard if isinstance(condition, Lost)]
     excess = len(guard) - len(losses) - limit
     if excess <= 0:
-        return guard
+        return guard if len(losses) < 2 else _rest_of(guard, losses) | {(_chained(TRUE, losses), True)}
     plain = [literal for literal in guard if not isinstance(literal[0], Lost)]
     ranked = sorted((literal in newest, str(literal[0]), literal[1]) for literal in plain)
     last = ranked[excess - 1]
     dropped = frozenset(item for item in plain if (item in newest, str(item[0]), item[1]) <= last)
-    return (guard - dropped - {(loss, True) for loss in losses}) | {(_chained(dropped, losses), True)}
+    return _rest_of(guard - dropped, losses) | {(_chained(dropped, losses), True)}
 
 
-def is_maybe(guard: Guard) -> bool:
-    """Whether `guard` lost a literal to a bound: what it guards proves nothing."""
-    return any(isinstance(condition, Lost) for condition, _ in guard)
+def _rest_of(guard: Guard, losses: list[Lost]) -> Guard:
+    return guard - {(loss, True) for loss in losses}
 
 
 def negate(guard: Guard) -> Guard | None:
-    """The opposite of a guard of one literal; None when it is not one literal."""
-    if len(guard) != 1:
+    """The opposite of a guard; None when that cannot be. One too heavy to reason about is lost."""
+    if not guard:
         return None
-    ((condition, holds),) = guard
-    return None if isinstance(condition, Lost) else frozenset(((condition, not holds),))
+    if len(guard) == 1:
+        ((condition, holds),) = guard
+        if type(condition) is Every:
+            return condition.guard
+        if type(condition) is not Lost:
+            return frozenset(((condition, not holds),))
+    opposite = Every(guard)
+    literal: Literal = (opposite, False)
+    if opposite.maybe or opposite.weight > MAX_WEIGHT:
+        literal = (Lost(frozenset((literal,))), True)
+    return frozenset((literal,))
 
 
-def common(a: Guard, b: Guard, base: Guard = TRUE) -> Guard:
-    """What holds after an `if` whose two sides, entered under `base`, both fall through as `a` and `b`."""
-    shared = a & b
-    return shared if base <= shared else base | relative(shared, base)
+def either(a: Guard | None, b: Guard | None) -> Guard | None:
+    """Where `a` or `b` holds; None stands for nowhere."""
+    if a is None or b is None:
+        return b if a is None else a
+    united = _united(a, b)
+    if united is not None:
+        return united
+    first, second = negate(a), negate(b)
+    both = conjoin(first, second) if first is not None and second is not None else None
+    return TRUE if both is None else negate(both)
+
+
+def outside(path: Guard, exits: Iterable[Guard], limit: int | None = None) -> Guard | None:
+    """What holds on `path` where none of `exits` does; None when they leave nothing of it."""
+    waiting: list[Guard] = []
+    for one in exits:
+        rest = relative(one, path)
+        if len(rest) > 1:
+            waiting = _with(waiting, rest)
+            continue
+        left = _without(path, rest, limit)
+        if left is None:
+            return None
+        path = left
+    for one in waiting:
+        left = _without(path, relative(one, path), limit)
+        if left is None:
+            return None
+        path = left
+    return path
 
 
 def write(alternatives: Alternatives[V], guard: Guard, value: V, limit: int, overflow: V) -> Alternatives[V]:
@@ -176,64 +178,25 @@ def write(alternatives: Alternatives[V], guard: Guard, value: V, limit: int, ove
 def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]:
     """The alternatives that are possible under `path`, newest first, with guards relative to it.
 
-    A later guard says what the earlier ones leave: the negation of those that come down to one literal.
+    A later guard says what the earlier ones leave.
     """
     known = path
-    above: list[Guard] = []
     found: list[tuple[Guard, V]] = []
     for guard, value in alternatives:
-        if not guard and known is path and not above:
+        if not guard and known is path:
             found.append((guard, value))
             break
         rest = relative(guard, known)
-        here = None if contradicts(rest, known) else _below(rest, above, known)
+        here = conjoin(known, rest)
         if here is None:
             continue
-        found.append((here if known is path else (known - path) | here, value))
-        if not rest:
-            break
+        found.append((here - path, value))
         opposite = negate(rest)
-        if opposite is None:
-            above.append(rest)
-        else:
-            known = known | opposite
+        left = conjoin(known, opposite) if opposite is not None else None
+        if left is None:
+            break
+        known = left
     return found
-
-
-def needs_switch_against_default(guard: Guard) -> bool:
-    """Whether `guard` holds only where some switch is set against its default."""
-    return any(_default_of(condition) is (not holds) for condition, holds in guard)
-
-
-def describe(guard: Guard) -> str:
-    """`guard` for people, such as "`args.amp` and not `cfg.debug`"; empty when it always holds."""
-    ones = {condition.subject for condition, holds in guard if holds and isinstance(condition, Equal)}
-    told = [
-        literal for literal in guard if literal[1] or not (isinstance(literal[0], Equal) and literal[0].subject in ones)
-    ]
-    told.sort(key=lambda literal: (isinstance(literal[0], Lost), str(literal[0]), literal[1]))
-    return " and ".join(dict.fromkeys(_literal_text(condition, holds) for condition, holds in told))
-
-
-def _literal_text(condition: Condition, holds: bool) -> str:
-    if isinstance(condition, Lost):
-        return str(condition)
-    if isinstance(condition, Equal) and not holds:
-        return f"`{condition.subject} != {_spelled(condition.constant)}`"
-    return f"`{condition}`" if holds else f"not `{condition}`"
-
-
-def _spelled(constant: Hashable) -> str:
-    return json.dumps(constant, ensure_ascii=False) if isinstance(constant, str) else str(constant)
-
-
-def _default_of(condition: Condition) -> bool | None:
-    """Whether `condition` holds by default; None when no switch says so."""
-    if isinstance(condition, Switch):
-        return bool(condition.default)
-    if isinstance(condition, Equal) and isinstance(condition.subject, Switch):
-        return bool(condition.subject.default == condition.constant)
-    return None
 
 
 def _equals_another(guard: Guard, equal: Equal) -> bool:
@@ -244,12 +207,83 @@ def _equals_another(guard: Guard, equal: Equal) -> bool:
     )
 
 
+_IMPLIED_KINDS = frozenset({Equal, Every, Lost})
+"""Kinds of conditions that a guard may imply without holding them."""
+
+
 def _follows(literal: Literal, base: Guard) -> bool:
     """Whether `base` implies a literal that it does not hold itself."""
     condition, holds = literal
     if type(condition) is Equal:
         return not holds and _equals_another(base, condition)
+    if type(condition) is Every:
+        return _denies(base, condition.guard)
     return type(condition) is Lost and _holds_all(condition, base)
+
+
+def _denies(base: Guard, guard: Guard) -> bool:
+    """Whether `base` says that not all of `guard` hold."""
+    for condition, holds in guard:
+        if (condition, not holds) in base or (holds and type(condition) is Equal and _equals_another(base, condition)):
+            return True
+        if type(condition) is Every and condition.guard <= base:
+            return True
+    return any(type(condition) is Every and condition.guard <= guard for condition, _ in base)
+
+
+def _shortened(literal: Literal, base: Guard) -> Guard:
+    """What is left of a disjunction under `base`; other literals as they are."""
+    condition = literal[0]
+    if type(condition) is not Every:
+        return frozenset((literal,))
+    left = frozenset(part for part in condition.guard if part not in base and not _follows(part, base))
+    if not left or len(left) == len(condition.guard):
+        return frozenset((literal,))
+    return negate(left) or TRUE
+
+
+def _settled(guard: Guard) -> Guard | None:
+    """A guard with its disjunctions shortened by its other literals; None where nothing can hold."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for literal in sorted((one for one in guard if type(one[0]) is Every), key=str):
+            rest = guard - {literal}
+            if _follows(literal, rest):
+                guard = rest
+                continue
+            left = _shortened(literal, rest)
+            if literal in left:
+                continue
+            if contradicts(rest, left):
+                return None
+            guard, waiting = rest | left, True
+    return guard
+
+
+def _without(path: Guard, exit_guard: Guard, limit: int | None) -> Guard | None:
+    if contradicts(exit_guard, path):
+        return path
+    opposite = negate(exit_guard)
+    return None if opposite is None else conjoin(path, opposite, limit)
+
+
+def _with(guards: list[Guard], added: Guard) -> list[Guard]:
+    """Guards with one more; it joins one of the last where both together are one guard."""
+    for index in range(len(guards) - 1, max(len(guards) - 9, -1), -1):
+        united = _united(guards[index], added)
+        if united is not None:
+            return _with(guards[:index] + guards[index + 1 :], united)
+    return [*guards, added]
+
+
+def _united(a: Guard, b: Guard) -> Guard | None:
+    """The guard that holds where `a` or `b` does; None where that is no conjunction of their literals."""
+    if a <= b or b <= a:
+        return a if len(a) < len(b) else b
+    shared = a & b
+    opposite = negate(a - shared)
+    return shared if opposite == b - shared else None
 
 
 def _holds_all(loss: Lost | None, base: Guard) -> bool:
@@ -272,27 +306,20 @@ def _chained(dropped: Guard, losses: list[Lost]) -> Lost:
 
 
 def _widened(cover: Guard, guard: Guard) -> Guard:
-    """What `cover` and `guard` hold together: without the one literal in which `guard` is its complement."""
+    """A guard that holds only where `cover` or `guard` does: `cover` without what `guard` is the opposite of."""
     if not guard:
         return TRUE
-    opposite = [(condition, not holds) for condition, holds in guard if (condition, not holds) in cover]
-    if len(opposite) != 1:
-        return cover
-    literal = opposite[0]
-    return cover - {literal} if guard - {(literal[0], not literal[1])} <= cover else cover
+    for literal in guard:
+        opposite = negate(frozenset((literal,)))
+        if opposite is not None and opposite <= cover and guard - {literal} <= cover - opposite:
+            return cover - opposite
+    for literal in cover:
+        if type(literal[0]) is Every and guard <= literal[0].guard | (cover - {literal}):
+            return cover - {literal}
+    return cover
 
 
-def _below(rest: Guard, above: list[Guard], known: Guard) -> Guard | None:
-    """`rest` with what the longer guards `above` leave of it; None when they leave nothing."""
-    if not above:
-        return rest
-    here = rest
-    for guard in above:
-        full = known | here
-        if contradicts(guard, full):
-            continue
-        left = relative(guard, full)
-        if not left:
-            return None
-        here = here | (negate(left) or TRUE)
-    return here
+def common(a: Guard, b: Guard, base: Guard = TRUE) -> Guard:
+    """What holds after an `if` whose two sides, entered under `base`, both fall through as `a` and `b`."""
+    shared = a & b
+    return shared if base <= shared else base | relative(shared, base)

@@ -109,9 +109,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class NameMissing(Event):
-    """A name was read that is bound in no scope at that moment: Python raises `NameError`."""
+    """A name was read that is bound in no scope at that moment: Python raises `NameError`.
+
+    Unless one of `stars`, the modules that everything was imported from, brought it.
+    """
 
     name: str
+    stars: tuple[str, ...] = ()
 
 
 def is_framework_value(value: Value) -> bool:

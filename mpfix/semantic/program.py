@@ -65,6 +65,10 @@ class Program:
     recurrences: tuple[Recurrence, ...]
     cuts: tuple[Cut, ...]
     names: tuple[ModuleNames, ...] = ()
+    generations: tuple[int, ...] = ()
+    """The generations that the component is judged for, this one among them."""
+    again: Callable[[], Program] | None = field(default=None, repr=False, compare=False)
+    """The program as its author meant it: tests of what this generation lost may be true in it."""
     _facts: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def happened(self, *kinds: type[E]) -> tuple[Occurrence, ...]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.calls import call, instantiate
 from mpfix.semantic.guards import TRUE
+from mpfix.semantic.imports import run_module_body
 from mpfix.semantic.library import LibraryModel
+from mpfix.semantic.project import Project
 from mpfix.semantic.run import Occurrence, Recurrence, Run, deep_recursion
-from mpfix.semantic.statements import execute_block
-from mpfix.semantic.store import Frame
-from mpfix.semantic.syntax import Module
-from mpfix.semantic.values import Arguments, Bound, Class, Constant, Function, Object, Value
+from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue, Object, Value
 
 MAX_ROUNDS = 4
 """Functions found while unreached functions run are run in turn, this many times."""
@@ -31,53 +31,74 @@ class Trace:
 
 
 def interpret_component(
-    modules: Sequence[Module], library: Callable[[], LibraryModel], limits: Limits, *, reuse: bool = True
+    modules: Sequence[Module],
+    library: Callable[[], LibraryModel],
+    limits: Limits,
+    *,
+    reuse: bool = True,
+    project: Project | None = None,
 ) -> Trace:
-    """Run every root of a component, then what none of them reached."""
-    occurrences: list[Occurrence] = []
-    recurrences: list[Recurrence] = []
-    cuts: list[Cut] = []
-    steps = 0
+    """Run every root of a component, then what none of them reached.
+
+    Without a `project` each module is a root, and imports of other files are outside names.
+    """
+    gathered = _Gathered()
     reached: set[ast.AST] = set()
     cut_functions: set[ast.AST] = set()
     with deep_recursion():
-        for module in modules:
-            run = _run_root(module, library(), limits, reuse)
-            occurrences += run.occurrences
-            recurrences += run.recurrences
-            cuts += run.cuts.values()
-            steps += run.steps
+        for module in project.roots if project is not None else modules:
+            run = _run_root(module, library(), limits, reuse, project)
+            gathered.add(run)
             reached |= run.called
             cut_functions |= set(run.cut_functions)
-        for module in modules:
-            run = _last_pass(module, library(), limits, reuse, reached - cut_functions, tuple(occurrences))
-            occurrences += run.occurrences
-            recurrences += run.recurrences
-            cuts += run.cuts.values()
-            steps += run.steps
-    unique = {(cut.bound, cut.place): cut for cut in cuts}
-    return Trace(tuple(occurrences), tuple(recurrences), tuple(unique.values()), steps)
+        seen = tuple(gathered.occurrences)
+        parts = [tuple(modules)] if project is not None else [(module,) for module in modules]
+        for part in parts:
+            run = Run(library(), limits, reuse=reuse, project=project)
+            _last_pass(run, part, reached - cut_functions, seen)
+            gathered.add(run)
+    return gathered.trace()
 
 
-def _run_root(module: Module, library: LibraryModel, limits: Limits, reuse: bool) -> Run:
-    run = Run(library, limits, reuse=reuse)
+@dataclass(slots=True)
+class _Gathered:
+    """What the runs of a component did, so far."""
+
+    occurrences: list[Occurrence] = field(default_factory=list)
+    recurrences: list[Recurrence] = field(default_factory=list)
+    cuts: dict[tuple[str, Place], Cut] = field(default_factory=dict)
+    steps: int = 0
+
+    def add(self, run: Run) -> None:
+        self.occurrences += run.occurrences
+        self.recurrences += run.recurrences
+        self.cuts.update(run.cuts)
+        self.steps += run.steps
+
+    def trace(self) -> Trace:
+        return Trace(tuple(self.occurrences), tuple(self.recurrences), tuple(self.cuts.values()), self.steps)
+
+
+def _run_root(module: Module, library: LibraryModel, limits: Limits, reuse: bool, project: Project | None) -> Run:
+    run = Run(library, limits, reuse=reuse, project=project)
     library.start(run)
-    _run_module(run, module)
+    _run_module(run, module, "__main__")
     library.finish(run)
     return run
 
 
-def _run_module(run: Run, module: Module) -> None:
-    frame = Frame("module", run.store.new_box(TRUE), module, None)
-    run.module_frames[module] = frame
+def _run_module(run: Run, module: Module, name: str) -> None:
+    """Run a module that nobody has run yet."""
+    if module in run.module_frames:
+        return
     run.module = module
-    run.store.write(frame.box, "__name__", Constant("__main__"), TRUE)
+    value = ModuleValue(module, run.store.new_box(TRUE))
     try:
-        execute_block(run, module.tree.body, frame)
+        run_module_body(run, module, value, name=name)
     except OutOfSteps:
         run.cut("steps of a root", module.tree)
         _restart(run, module)
-    run.ended = False
+    run.path, run.module, run.ended = TRUE, module, False
 
 
 def _restart(run: Run, module: Module) -> None:
@@ -91,23 +112,17 @@ def _restart(run: Run, module: Module) -> None:
     run.ended = False
 
 
-def _last_pass(
-    module: Module,
-    library: LibraryModel,
-    limits: Limits,
-    reuse: bool,
-    reached: set[ast.AST],
-    seen: tuple[Occurrence, ...],
-) -> Run:
-    """A fresh store, the module body again without events, then every function and class that no root reached."""
-    run = Run(library, limits, reuse=reuse)
+def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:
+    """A fresh store, the module bodies again without events, then every function and class that no root reached."""
+    library = run.library
     library.start(run)
-    run.muted = 1
-    _run_module(run, module)
+    for module in modules:
+        run.muted = 1
+        _run_module(run, module, "__main__" if len(modules) == 1 else module.name)
     if all(node in reached for node in run.functions):
         run.cuts.clear()
-        return run
-    _restart(run, module)
+        return
+    _restart(run, modules[0])
     run.contexts.clear()
     run.memo.clear()
     run.cuts.clear()
@@ -121,12 +136,11 @@ def _last_pass(
             break
         for function in waiting:
             if function.node not in run.called:
-                _guarded(run, module, function)
+                _guarded(run, function)
     library.finish(run)
-    return run
 
 
-def _guarded(run: Run, module: Module, function: Function) -> None:
+def _guarded(run: Run, function: Function) -> None:
     try:
         _reach(run, function)
     except OutOfSteps:
@@ -134,7 +148,7 @@ def _guarded(run: Run, module: Module, function: Function) -> None:
         run.called.add(function.node)
         run.steps = 0
     run.called.add(function.node)
-    _restart(run, module)
+    _restart(run, function.module)
 
 
 def _reach(run: Run, function: Function) -> None:

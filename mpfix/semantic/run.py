@@ -25,6 +25,7 @@ from mpfix.semantic.values import (
     Library,
     Loop,
     LoopKey,
+    ModuleValue,
     Object,
     Record,
     Unknown,
@@ -33,6 +34,7 @@ from mpfix.semantic.values import (
 
 if TYPE_CHECKING:
     from mpfix.semantic.calls import Result
+    from mpfix.semantic.project import Project
 
 RECURSION_LIMIT = 20_000
 
@@ -78,8 +80,12 @@ class Recording:
 class Run:
     """The interpreter's state during one root. `path` is the path condition in force."""
 
-    def __init__(self, library: LibraryModel, limits: Limits, *, reuse: bool = True) -> None:
-        self.library, self.limits, self.reuse = library, limits, reuse
+    def __init__(
+        self, library: LibraryModel, limits: Limits, *, reuse: bool = True, project: Project | None = None
+    ) -> None:
+        self.library, self.limits, self.reuse, self.project = library, limits, reuse, project
+        self.imported: dict[object, ModuleValue] = {}
+        """Modules of the project that are (being) imported, by module or folder."""
         self.store = Store(limits.alternatives)
         self.path: Guard = TRUE
         self.steps = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mpfix.semantic.guards import TRUE, Alternatives, Guard, conjoin, write
 from mpfix.semantic.syntax import Module
-from mpfix.semantic.values import Choice, Class, Function, Unknown, Value
+from mpfix.semantic.values import Choice, Class, Function, ModuleValue, Unknown, Value
 
 Cells = Alternatives[Value]
 
@@ -49,7 +49,7 @@ class Frame:
         self.returns: list[tuple[Guard, Value]] = []
         self.yields: list[Value] = []
         self.nonlocals: dict[str, Box] = {}
-        self.stars: list[str] = []
+        self.stars: list[str | ModuleValue] = []
         self.owner: Class | None = None
         """The class whose body this frame runs."""
         self.on_yield: Callable[[Value], None] | None = None

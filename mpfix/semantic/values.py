@@ -166,12 +166,17 @@ class At(Value):
         return f"line {self.place.line}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class ModuleValue(Value):
-    """A module of the project as a value."""
+    """A module of the project as a value; of a namespace package there is only the folder."""
 
-    module: Module
+    module: Module | None
     box: Box
+    folder: str | None = None
+    """Where its submodules are; None for a plain module."""
+
+    def __str__(self) -> str:
+        return self.module.name if self.module is not None else str(self.folder).rpartition("/")[2]
 
 
 class Object(Value):

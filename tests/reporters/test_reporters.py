@@ -88,7 +88,9 @@ REPORT = Report(
     suppressed=1,
     generations=(
         GenerationUsed("study.ipynb", "3", "nothing in the project says which", by_default=True),
-        GenerationUsed("train.py", "3", "the default", by_default=True, only_in_two="`optimizer.get_scaled_loss`"),
+        GenerationUsed(
+            "train.py", "3", "the default", by_default=True, only_in_two="`get_scaled_loss` in train.py line 12"
+        ),
     ),
     skipped_fixes=(
         SkippedFix("MP204", STEP.span, "scale the loss with a `LossScaleOptimizer`", "needs `--unsafe-fixes`"),

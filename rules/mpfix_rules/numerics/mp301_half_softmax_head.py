@@ -6,13 +6,23 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.events import ModelOutput
-from mpfix.frameworks.training import HALF, PROBABILITIES, compiled_models, losses_of, trains
-from mpfix.rule import Evidence, Finding, rule
+from mpfix.frameworks.heads import (
+    PROBABILITIES,
+    Judged,
+    feeding_models,
+    is_dense_prediction,
+    is_trained,
+    losses_of,
+    output_cases,
+)
+from mpfix.frameworks.training import HALF
+from mpfix.rule import Finding, rule
 from mpfix.semantic.program import Case, Program
-from mpfix.semantic.values import Object, Record
-from mpfix_rules.repairs.heads import float32_layer
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import Object
+from mpfix_rules.repairs.heads import float32_head, policy_evidence
 
-FIELDS = ("tensor.activation", "tensor.activation dtype", "tensor.activation maker", "tensor.layer")
+FIELDS = ("tensor.activation", "tensor.activation dtype", "tensor.activation maker", "tensor.layer", "tensor.dtype")
 
 
 @rule(
@@ -25,47 +35,50 @@ FIELDS = ("tensor.activation", "tensor.activation dtype", "tensor.activation mak
 )
 def half_softmax_head(program: Program) -> Iterator[Finding]:
     """Probabilities that leave a model in half precision."""
-    cases = [case for case in program.cases(ModelOutput, *FIELDS) if _is_half_probability(case)]
+    cases = [case for case in output_cases(program, *FIELDS, "tensor.policy") if _is_half_probability(case)]
     heads = frozenset(layer for case in cases if isinstance(layer := case.value("tensor.layer"), Object))
     for case in cases:
         maker = case.at("tensor.activation maker")
-        dtype, activation = case.constant("tensor.activation dtype"), case.constant("tensor.activation")
         if maker is None:
             continue
-        yield Finding(
-            maker,
-            f"`{activation}` runs in {dtype}: {_harm(program.generation)}",
-            evidence=_evidence(case),
-            guard=case.guard,
-            severity=_severity(program, case, dtype),
-            fix=float32_layer(program, maker, heads),
-        )
+        losses = losses_of(program, case.event, maker)
+        if any(loss.kind == "regression" for loss in losses):
+            continue
+        if not losses and case.event.model in feeding_models(program):
+            continue
+        yield _finding(program, case, maker, losses, heads)
 
 
 def _is_half_probability(case: Case[ModelOutput]) -> bool:
-    half = case.constant("tensor.activation dtype") in HALF
+    half = case.constant("tensor.activation dtype") in HALF and case.constant("tensor.dtype") in HALF
     return half and case.constant("tensor.activation") in PROBABILITIES
 
 
-def _harm(generation: int) -> str:
-    if generation == 3:
-        return "Keras 3 cannot recover the logits, confident mistakes get gradient NaN or 0"
-    return "the loss and its labels are computed in half precision too"
+def _finding(
+    program: Program, case: Case[ModelOutput], maker: Place, losses: tuple[Judged, ...], heads: frozenset[Object]
+) -> Finding:
+    severity, harm = _harm(program, case, losses)
+    dtype, activation = case.constant("tensor.activation dtype"), case.constant("tensor.activation")
+    return Finding(
+        maker,
+        f"`{activation}` runs in {dtype}: {harm}",
+        evidence=policy_evidence(case.value("tensor.policy")),
+        guard=case.guard,
+        severity=severity if is_trained(program, case.event.model) else Severity.NOTE,
+        fix=float32_head(program, maker, heads),
+    )
 
 
-def _evidence(case: Case[ModelOutput]) -> tuple[Evidence, ...]:
-    tensor = case.event.tensor
-    policy = tensor.get("policy") if isinstance(tensor, Record) else None
-    return (Evidence(policy.place, "the policy is set here"),) if isinstance(policy, Record) else ()
-
-
-def _severity(program: Program, case: Case[ModelOutput], dtype: str) -> Severity | None:
-    if not trains(program):
-        return Severity.NOTE
-    if program.generation == 2:
-        return Severity.NOTE if dtype == "bfloat16" else None
-    losses = losses_of(program, case.event.model)
-    only_functions = bool(losses) and all(getattr(o.event, "form", "") == "function" for o in losses)
-    if only_functions and case.event.model not in compiled_models(program):
-        return Severity.WARNING
-    return None
+def _harm(program: Program, case: Case[ModelOutput], losses: tuple[Judged, ...]) -> tuple[Severity, str]:
+    if any(loss.form == "log" for loss in losses):
+        return Severity.ERROR, "the gradient of its logarithm overflows"
+    half_loss = "the value of the loss, its mean and its labels are rounded too"
+    if program.generation == 3:
+        if losses and all(loss.form == "function" for loss in losses):
+            return Severity.WARNING, half_loss
+        return Severity.ERROR, "Keras 3 cannot recover the logits, confident mistakes get gradient NaN or 0"
+    if case.constant("tensor.activation dtype") == "bfloat16":
+        return Severity.NOTE, half_loss
+    if is_dense_prediction(case):
+        return Severity.ERROR, "from 65520 loss values in a batch on every gradient is 0"
+    return Severity.WARNING, half_loss

@@ -5,33 +5,109 @@ from __future__ import annotations
 import ast
 
 from mpfix.diagnostic import Applicability, Effect
+from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import layers_by_place
-from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword
-from mpfix.rule import FixIntent
+from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, WrapExpression
+from mpfix.rule import Evidence, FixIntent
+from mpfix.semantic.names import NamesResult
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import Object
+from mpfix.semantic.values import TRUE_VALUE, Object, Record, Value
 
-TITLE = 'Compute it in float32 with `dtype="float32"`'
+LAYER_TITLE = 'Compute it in float32 with `dtype="float32"`'
+CAST_TITLE = "Cast its argument to float32"
+SHARED = "the same call makes hidden layers too: they would be computed in float32 as well"
+STARRED = "`**` may bring a `dtype` of its own"
+NO_CAST = "no name for a cast is imported here"
 
 
-def float32_layer(program: Program, maker: Place, heads: frozenset[Object]) -> FixIntent | None:
-    """`dtype="float32"` for the constructor call of a head; only shown where that call makes other layers too."""
+def policy_evidence(policy: Value) -> tuple[Evidence, ...]:
+    """Where the policy of a layer was set; nothing for a dtype of its own, or a policy that is only assumed."""
+    if not isinstance(policy, Record) or policy.kind != "policy":
+        return ()
+    if TRUE_VALUE in (policy.get("explicit"), policy.get("default")):
+        return ()
+    return (Evidence(policy.place, "the policy is set here"),)
+
+
+def float32_head(
+    program: Program, maker: Place, heads: frozenset[Object], effect: Effect = Effect.TOLERANCE_EQUAL
+) -> FixIntent | None:
+    """Compute what is made at `maker`, a layer's constructor or a function's call, in float32.
+
+    Only shown where the call makes other layers than `heads` too, or where nothing can cast.
+    """
     call = maker.node
     if not isinstance(call, ast.Call):
         return None
-    made = layers_by_place(program).get(maker, frozenset())
-    shared = bool(made - heads)
+    made = layers_by_place(program).get(maker)
+    reason: str | None
+    if made is None:
+        intent = cast_argument(program, maker)
+        reason = NO_CAST if intent is None else None
+    else:
+        intent = with_float32(call)
+        reason = SHARED if made - heads else (STARRED if _has_stars(call) else None)
+    if intent is None:
+        return None
+    intents: tuple[Intent, ...] = (intent,)
     return FixIntent(
-        TITLE,
-        Applicability.DISPLAY_ONLY if shared else Applicability.SAFE,
-        Effect.TOLERANCE_EQUAL,
-        lambda: (ModuleEdits(maker.module, (_with_float32(call),)),),
-        reason="the same call makes hidden layers too: they would be computed in float32 as well" if shared else None,
+        CAST_TITLE if made is None else LAYER_TITLE,
+        Applicability.DISPLAY_ONLY if reason else Applicability.SAFE,
+        effect,
+        lambda: (ModuleEdits(maker.module, intents),),
+        reason=reason,
     )
 
 
-def _with_float32(call: ast.Call) -> Intent:
+def _has_stars(call: ast.Call) -> bool:
+    return any(keyword.arg is None for keyword in call.keywords)
+
+
+def with_float32(call: ast.Call) -> Intent:
+    """`dtype="float32"` as the keyword of a layer's constructor."""
     if any(keyword.arg == "dtype" for keyword in call.keywords):
         return SetKeyword(call, "dtype", '"float32"')
     return AddKeyword(call, "dtype", '"float32"')
+
+
+def cast_argument(program: Program, maker: Place) -> Intent | None:
+    """A cast around the first argument of `tf.nn.softmax(x)`; None where no name for one is at hand."""
+    call = maker.node
+    if not isinstance(call, ast.Call) or not call.args or isinstance(call.args[0], ast.Starred):
+        return None
+    around = cast_around(program, maker)
+    return WrapExpression(call.args[0], *around) if around is not None else None
+
+
+def cast_around(program: Program, maker: Place) -> tuple[str, str] | None:
+    """What to write before and after an expression to cast it, in the words by which a function was reached."""
+    names = next((one.names for one in program.names if one.module is maker.module), None)
+    if names is None or not isinstance(maker.node, ast.Call):
+        return None
+    func = ast.unparse(maker.node.func)
+    key = next((canonical(use.qualified).name for use in names.uses if use.call is maker.node), "")
+    for root, before, after in CASTS:
+        for ending in (".nn", ".math", ""):
+            last = f"{ending}.{key.rpartition('.')[2]}"
+            if key.startswith(f"{root}.") and func.endswith(last) and (ending or key == f"{root}{last}"):
+                base = func[: -len(last)]
+                return f"{base}{before}", after.replace("@", base)
+    return _imported_cast(names)
+
+
+CASTS = (
+    ("tensorflow", ".cast(", ", @.float32)"),
+    ("keras.ops", ".cast(", ', "float32")'),
+    ("keras.backend", ".cast(", ', "float32")'),
+)
+
+
+def _imported_cast(names: NamesResult) -> tuple[str, str] | None:
+    for imported in names.imports:
+        if imported.local is not None and imported.qualified == "tensorflow":
+            return f"{imported.local}.cast(", f", {imported.local}.float32)"
+    for imported in names.imports:
+        if imported.local is not None and canonical(imported.qualified).name == "keras.ops":
+            return f"{imported.local}.cast(", ', "float32")'
+    return None

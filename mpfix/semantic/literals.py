@@ -1,0 +1,164 @@
+"""Literals: conditions that may hold or not, what they say by default, and how they read. No Python, no framework.
+
+A condition is any hashable object, compared by equality: the identity of an unknown value, `Equal`, `Switch`, `Every`,
+`Lost`. A literal says whether it holds, a guard is a conjunction of literals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+Condition = Hashable
+Literal = tuple[Condition, bool]
+Guard = frozenset[Literal]
+TRUE: Guard = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Equal:
+    """The condition `subject == constant`. One subject equals at most one constant."""
+
+    subject: Condition
+    constant: Hashable
+
+    def __str__(self) -> str:
+        return f"{self.subject} == {_spelled(self.constant)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The truth of a constant that people flip: a module-level boolean or an environment variable with a default."""
+
+    name: str
+    default: Hashable
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Every:
+    """The condition that all literals of a guard hold. Stands only negated: `not (a and b)`, or `a or b`."""
+
+    __slots__ = ("_hash", "_text", "guard", "maybe", "weight")
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.weight: int = sum(part.weight if isinstance(part, Every) else 1 for part, _ in guard)
+        self.maybe: bool = is_maybe(guard)
+        self._hash: int = hash((Every, guard))
+        self._text: str | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Every) and self._hash == other._hash and self.guard == other.guard)
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = " and ".join(sorted(_plain_text(*literal) for literal in self.guard))
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Every({self})"
+
+
+class Lost:
+    """Literals that a bound removed from a guard: it holds when all of them hold. Stands only positive in a guard.
+
+    A chain, because one path may lose thousands of literals one by one; equal losses are equal conditions.
+    """
+
+    __slots__ = ("_hash", "before", "dropped", "length")
+
+    def __init__(self, dropped: Guard, before: Lost | None = None) -> None:
+        self.dropped = dropped
+        self.before = before
+        self.length: int = 1 if before is None else before.length + 1
+        self._hash: int = hash((dropped, 0 if before is None else before._hash))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Lost):
+            return NotImplemented
+        mine: Lost | None = self
+        yours: Lost | None = other
+        while mine is not yours:
+            if mine is None or yours is None or mine._hash != yours._hash or mine.dropped != yours.dropped:
+                return False
+            mine, yours = mine.before, yours.before
+        return True
+
+    def __str__(self) -> str:
+        return "other conditions"
+
+    def __repr__(self) -> str:
+        return f"Lost({self.length})"
+
+
+def is_maybe(guard: Guard) -> bool:
+    """Whether `guard` lost a literal to a bound: what it guards proves nothing."""
+    return any(type(condition) is Lost or (type(condition) is Every and condition.maybe) for condition, _ in guard)
+
+
+def needs_switch_against_default(guard: Guard) -> bool:
+    """Whether `guard` holds only where some switch is set against its default."""
+    return any(_by_default(literal) is False for literal in guard)
+
+
+def describe(guard: Guard) -> str:
+    """`guard` for people, such as "`args.amp` and not `cfg.debug`"; empty when it always holds."""
+    ones = {condition.subject for condition, holds in guard if holds and isinstance(condition, Equal)}
+    told = [
+        literal for literal in guard if literal[1] or not (isinstance(literal[0], Equal) and literal[0].subject in ones)
+    ]
+    told.sort(key=lambda literal: (isinstance(literal[0], Lost), str(literal[0]), literal[1]))
+    return " and ".join(dict.fromkeys(_literal_text(condition, holds) for condition, holds in told))
+
+
+def _literal_text(condition: Condition, holds: bool) -> str:
+    if isinstance(condition, Lost):
+        return str(condition)
+    return f"`{_plain_text(condition, holds)}`" if holds or type(condition) is Equal else _negative_text(condition)
+
+
+def _negative_text(condition: Condition) -> str:
+    if isinstance(condition, Every):
+        if all(not holds for _, holds in condition.guard):
+            return "`" + " or ".join(sorted(str(part) for part, _ in condition.guard)) + "`"
+        return f"not `{condition}`" if len(condition.guard) == 1 else f"not (`{condition}`)"
+    return f"not `{condition}`"
+
+
+def _plain_text(condition: Condition, holds: bool) -> str:
+    """A literal as Python would say it."""
+    if holds:
+        return str(condition)
+    if isinstance(condition, Equal):
+        return f"{condition.subject} != {_spelled(condition.constant)}"
+    if isinstance(condition, Every):
+        if all(not holds for _, holds in condition.guard):
+            return "(" + " or ".join(sorted(str(part) for part, _ in condition.guard)) + ")"
+        return f"not ({condition})"
+    return f"not {condition}"
+
+
+def _spelled(constant: Hashable) -> str:
+    return json.dumps(constant, ensure_ascii=False) if isinstance(constant, str) else str(constant)
+
+
+def _by_default(literal: Literal) -> bool | None:
+    """Whether a literal holds where every switch has its default; None when switches do not decide it."""
+    condition, holds = literal
+    if isinstance(condition, Every):
+        answers = [_by_default(inner) for inner in condition.guard]
+        return True if False in answers else (None if None in answers else False)
+    if isinstance(condition, Switch):
+        return bool(condition.default) is holds
+    if isinstance(condition, Equal) and isinstance(condition.subject, Switch):
+        return bool(condition.subject.default == condition.constant) is holds
+    return None
