@@ -125,5 +125,7 @@ def _collide(one: TextEdit, other: TextEdit) -> bool:
     if one == other:
         # an import that both need; the same removal may be half of two different moves
         return one.start != one.end
-    # what begins at one place has no order: two insertions, or an insertion and a replacement
-    return one.start == other.start or (one.start < other.end and other.start < one.end)
+    # what begins at one place has no order: two insertions, or an insertion and a replacement; an insertion at the end
+    # of a replacement may belong inside of what that writes
+    touches = any(a.start == a.end == b.end for a, b in ((one, other), (other, one)))
+    return touches or one.start == other.start or (one.start < other.end and other.start < one.end)

@@ -10,29 +10,88 @@ from mpfix.semantic.values import NONE, LoopKey, Object, Value
 
 @dataclass(frozen=True, slots=True)
 class PolicySet(Event):
-    """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown."""
+    """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown; `before` was it.
+
+    `home` is the package whose state holds it: `keras`, `tf_keras`, empty where nobody knows. `tpu` is where a strategy
+    for TPUs was made before.
+    """
 
     policy: Value
     package: str
+    before: Value = NONE
+    home: str = ""
+    tpu: Value = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyMade(Event):
+    """A policy object was made, by name; nothing has it yet."""
+
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyUsed(Event):
+    """A policy object was given to something: it is set, a layer has it, or somebody unseen may set it."""
+
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteSwitched(Event):
+    """The graph rewrite `auto_mixed_precision` was switched: `on` is true, false or unknown.
+
+    `option` is the argument or variable that does it; `alone` whether the statement sets nothing else.
+    """
+
+    on: Value
+    option: str
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyMade(Event):
+    """A distribution strategy was constructed while `policy` was the global one."""
+
+    key: str
+    policy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMapped(Event):
+    """A layer worked inside a function that a dataset maps over its elements."""
+
+    layer: Object
 
 
 @dataclass(frozen=True, slots=True)
 class FloatxSet(Event):
-    """`set_floatx(name)`; `layers_before` and `policy_before` tell whether a layer or a policy came first."""
+    """`set_floatx(name)`. `fixed` is the place of the layer or policy that already fixed the policy of layers.
+
+    None (the constant) where it still decides on it. `policy` is the one in force.
+    """
 
     name: Value
     package: str
-    layers_before: bool
-    policy_before: bool
+    fixed: Value
+    policy: Value
 
 
 @dataclass(frozen=True, slots=True)
 class LayerBuilt(Event):
-    """A layer was constructed under `policy`, its own or the global one."""
+    """A layer was constructed under `policy`, its own or the global one.
+
+    `package` is the Keras package it was reached by, `home` the one whose state it reads, `ambient` the global policy
+    then. `trains` is whether it has weights that training updates, as far as its constructor tells.
+    """
 
     layer: Object
     key: str
     policy: Value
+    package: str = ""
+    home: str = ""
+    ambient: Value = NONE
+    trains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +129,18 @@ class OptimizerBuilt(Event):
 
 @dataclass(frozen=True, slots=True)
 class Compiled(Event):
-    """`model.compile(...)`: `optimizer` as given, `wrapped` whether compile put a loss scale optimizer around it."""
+    """`model.compile(...)`: `optimizer` as given.
+
+    `policy` is that of the model, `wrapped` whether the model's optimizer scales losses afterwards.
+    """
 
     model: Object
     optimizer: Value
     loss: Value
     kinds: Value = NONE
     """What kind of loss each output gets, as `loss_kinds` tells it."""
+    policy: Value = NONE
+    wrapped: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +190,8 @@ class Cast(Event):
 class HalfInput(Event):
     """A tensor that was just cast to half is the input of `layer`, the first one of what it is given to.
 
-    `dtype` is what that layer computes in, `policy` the one of `model`, or of the layer where there is none. `is_inside`
-    is whether this happens in a model's own `call`; `takes_integers` whether the model casts integers as well.
+    `dtype` is what that layer computes in, `policy` the one of `model`, or of the layer where there is none.
+    `is_inside` is whether this happens in a model's own `call`; `takes_integers` whether the model casts integers too.
     """
 
     tensor: Value

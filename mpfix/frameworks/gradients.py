@@ -154,9 +154,11 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     if isinstance(widened(factor), Record) and widened(factor).kind == "scale":  # type: ignore[attr-defined]
         optimizer = run.property(factor, "optimizer")
         return gradients.having({"unscaled": optimizer, "unscaled at": At(run.place(node))}, run.place(node))
-    if not (
+    is_small = (
         isinstance(factor, Constant) and isinstance(factor.value, (int, float)) and abs(factor.value) < SMALL_SCALE
-    ):
+    )
+    # a sum is divided by the number of its parts
+    if accumulator is None and not is_small:
         gradients = gradients.having({"divided by hand": At(run.place(node))})
     is_division = name != "Mult"
     if not is_division and isinstance(factor, Constant) and isinstance(factor.value, (int, float)):

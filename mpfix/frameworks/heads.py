@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from mpfix.frameworks.events import (
     ModelOutput,
     Predicted,
 )
+from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.loss_kinds import kind_for
 from mpfix.frameworks.training import HALF, trains
 from mpfix.semantic.guards import Guard
@@ -188,6 +189,85 @@ def output_cases(program: Program, *paths: str) -> Iterator[Case[ModelOutput]]:
     for case in program.cases(ModelOutput, *paths):
         if id(case.occurrence) in counted:
             yield case
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An output that should be float32: `kind` is what it holds, as its loss sees it, or `probabilities`.
+
+    `maker` is where it is made, `layer` the layer that does (None, the constant, for a function).
+    """
+
+    case: Case[ModelOutput]
+    maker: Place
+    layer: Value
+    policy: Value
+    dtype: str
+    kind: str
+    losses: tuple[Judged, ...]
+
+
+@fact
+def half_heads(program: Program) -> tuple[Head, ...]:
+    """Outputs in half precision whose loss would want float32."""
+    return tuple(_heads(program, _dtype_of_half))
+
+
+@fact
+def heads_by_default(program: Program) -> tuple[Head, ...]:
+    """Outputs that would be such heads if the default policy were a mixed one."""
+    return tuple(_heads(program, lambda case, *_: "float16" if is_default(case.value("tensor.policy")) else None))
+
+
+def _dtype_of_half(case: Case[ModelOutput], *dtypes: str) -> str | None:
+    found = [case.constant(one) for one in dtypes]
+    return found[0] if all(one in HALF for one in found) else None
+
+
+def _heads(program: Program, dtype_of: Callable[..., str | None]) -> Iterator[Head]:
+    for case in output_cases(program, *_ACTIVATED):
+        maker, dtype = case.at("tensor.activation maker"), dtype_of(case, "tensor.activation dtype", "tensor.dtype")
+        if maker is not None and dtype is not None and case.constant("tensor.activation") in PROBABILITIES:
+            losses = losses_of(program, case.event, maker)
+            is_fed_on = not losses and case.event.model in feeding_models(program)
+            if not is_fed_on and not any(loss.kind == "regression" for loss in losses):
+                yield _head(case, maker, dtype, "probabilities", losses)
+    for case in output_cases(program, *_MADE):
+        maker, dtype = case.at("tensor.maker"), dtype_of(case, "tensor.dtype")
+        if maker is not None and dtype is not None:
+            losses = losses_of(program, case.event, maker)
+            kind = _felt_kind(program, case, dtype, losses)
+            if kind is not None:
+                yield _head(case, maker, dtype, kind, losses)
+
+
+_MADE = ("tensor.dtype", "tensor.maker", "tensor.layer", "tensor.policy")
+_ACTIVATED = (
+    "tensor.activation", "tensor.activation dtype", "tensor.activation maker", "tensor.dtype", "tensor.layer",
+    "tensor.policy",
+)  # fmt: skip
+
+
+def _head(case: Case[ModelOutput], maker: Place, dtype: str, kind: str, losses: tuple[Judged, ...]) -> Head:
+    return Head(case, maker, case.value("tensor.layer"), case.value("tensor.policy"), dtype, kind, losses)
+
+
+def _felt_kind(program: Program, case: Case[ModelOutput], dtype: str, losses: tuple[Judged, ...]) -> str | None:
+    """`regression` or `logits` where a loss suffers from a half output; predictions cast before it do no harm."""
+    kinds = {
+        loss.kind
+        for loss in losses
+        if loss.dtype == NONE or is_half(loss.dtype) or dtype != case.constant("tensor.dtype")
+    }
+    if "regression" in kinds:
+        return "regression"
+    dense = program.generation == 2 and dtype == "float16" and is_dense_prediction(case)
+    return "logits" if "logits" in kinds and dense else None
+
+
+def layers_of(heads: Iterable[Head]) -> frozenset[Object]:
+    """The layers that make heads."""
+    return frozenset(one.layer for one in heads if isinstance(one.layer, Object))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import LayerBuilt
@@ -54,10 +56,31 @@ PASSING = frozenset(
 """Layers that hand their input's values on: a softmax before them is still the softmax that the loss sees."""
 
 
-def layer_rows() -> dict[str, dict[str, object]]:
-    """The rows of `tables/layers.toml` by class name: positional arguments and the default activation."""
-    rows: dict[str, dict[str, object]] = load_table("layers")
-    return rows
+WITH_WEIGHTS = ("Dense", "Conv", "Embedding", "LSTM", "GRU", "RNN", "Normalization", "Attention", "PReLU", "Local")
+"""Parts of the names of layers that have weights."""
+
+WITHOUT_WEIGHTS = frozenset({"Normalization", "UnitNormalization", "DenseFeatures"})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The positional arguments of a layer's constructor, and the default of `activation`; None where it has none."""
+
+    positional: tuple[str, ...] = ()
+    activation: str | None = None
+    output: str | None = None
+    """The dtype of the output where no policy decides on it."""
+
+
+@cache
+def signature(name: str) -> Signature:
+    """The row of `tables/layers.toml` of a layer class."""
+    words = load_table("layers").get(name, "").split()
+    output = words.pop()[2:] if words and words[-1].startswith("->") else None
+    before = words.index("*") if "*" in words else len(words)
+    positional = tuple(word.partition("=")[0] for word in words[:before])
+    activation = next((word[len("activation=") :] for word in words if word.startswith("activation=")), None)
+    return Signature(positional, activation, output)
 
 
 def activation_name(run: Run, value: Value | None) -> Value:
@@ -80,20 +103,18 @@ def _activation(value: Value) -> Value:
 def make_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """A built-in layer, constructed here."""
     name = function.key.rpartition(".")[2]
-    row = layer_rows().get(name, {})
+    row = signature(name)
     layer = run.new_object("layer", node, key=function.key)
     policy = own_policy(run, arguments.get(None, "dtype"), node)
     run.set(layer, "policy", policy)
     run.set(layer, "package", Constant(function.package))
     activation = _row_activation(run, name, row, arguments)
     run.set(layer, "activation", activation)
-    positions = row.get("positional", [])
-    assert isinstance(positions, list)
-    for index, argument in enumerate(positions[:4]):
-        value = arguments.get(index, str(argument))
+    for index, argument in enumerate(row.positional[:4]):
+        value = arguments.get(index, argument)
         if value is not None:
             run.set(layer, f"argument {argument}", value)
-    for argument in ("name", "return_sequences", "autocast"):
+    for argument in ("name", "return_sequences", "autocast", "output_mode"):
         value = arguments.keyword(argument)
         if value is not None:
             run.set(layer, f"argument {argument}", value)
@@ -104,9 +125,14 @@ def make_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
 
 def mark_made(run: Run, layer: Object, policy: Value, key: str, node: ast.AST) -> None:
     """A layer was constructed: the event, and the note that there is one."""
-    if run.get_global("layer made") is None:
-        run.set_global("layer made", TRUE_VALUE)
+    note_layer(run, node)
     run.emit(LayerBuilt(node, layer, key, policy))
+
+
+def note_layer(run: Run, node: ast.AST) -> None:
+    """The first layer fixes the policy of all layers."""
+    if run.get_global("layer made") is None:
+        run.set_global("layer made", At(run.place(node)))
 
 
 def own_policy(run: Run, dtype: Value | None, node: ast.AST) -> Value:
@@ -122,19 +148,16 @@ def own_policy(run: Run, dtype: Value | None, node: ast.AST) -> Value:
     return run.each(own, choose)
 
 
-def _row_activation(run: Run, name: str, row: dict[str, object], arguments: Arguments) -> Value:
+def _row_activation(run: Run, name: str, row: Signature, arguments: Arguments) -> Value:
     if name in ("Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU"):
         return Constant(name.lower())
-    positions = row.get("positional", [])
-    if isinstance(positions, list) and "activation" in row:
-        given = arguments.get(positions.index("activation") if "activation" in positions else None, "activation")
-        default = row["activation"]
-        return (
-            activation_name(run, given) if given is not None else (NONE if default == "linear" else Constant(default))
-        )
-    if name == "Lambda":
-        return Unknown(("lambda", name), "Lambda")
-    return NONE
+    if row.activation is None:
+        return Unknown(("lambda", name), "Lambda") if name == "Lambda" else NONE
+    position = row.positional.index("activation") if "activation" in row.positional else None
+    given = arguments.get(position, "activation")
+    if given is not None:
+        return activation_name(run, given)
+    return NONE if row.activation == "linear" else Constant(row.activation)
 
 
 # -- calling
@@ -153,8 +176,10 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     name = layer.key.rpartition(".")[2]
     if name == "TimeDistributed":
         return _distributed(lib, run, layer, given, node)
+    if name == "Lambda":
+        return _of_function(run, layer, given, node)
     symbolic = _symbolic(run, given)
-    dtype = compute_dtype(run, run.get(layer, "policy"))
+    dtype = output_dtype(lib, run, layer, name)
     before = first_tensor(run, given)
     half = half_of(run, run.get(layer, "policy"), before)
     earlier = before if isinstance(before, Record) else None
@@ -162,7 +187,10 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     properties["rank"] = rank_after(run, layer, name, earlier.get("rank") if earlier is not None else NONE)
     if half != NONE:
         properties["half"] = half
+    early = earlier.get("early") if earlier is not None else NONE
+    properties["early"] = layer if early == NONE and _is_early(run, layer, name) else early
     if earlier is not None:
+        properties["input place"] = earlier.get("input place")
         properties["first"] = (
             layer if earlier.get("first") == NONE and earlier.get("input") != NONE else earlier.get("first")
         )
@@ -173,6 +201,35 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     if activation != NONE:
         properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
     return Record("tensor", run.place(node), properties)
+
+
+def output_dtype(lib: KerasLibrary, run: Run, layer: Object, name: str) -> Value:
+    """The dtype of what a layer gives: what it computes in, but for a few."""
+    output = signature(name).output
+    if output is not None:
+        # what looks words up gives their numbers, or float32 in other modes
+        is_open = output == "unknown" or (output == "int64" and run.get(layer, "argument output_mode") != NONE)
+        return Unknown(("dtype", layer), "dtype") if is_open else Constant(output)
+    inner = run.get(layer, "argument layer") if name == "Bidirectional" and lib.generation == 2 else NONE
+    return compute_dtype(run, run.get(inner if isinstance(inner, Object) else layer, "policy"))
+
+
+def _of_function(run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
+    """`Lambda`: whatever its function makes of the input in the layer's compute dtype."""
+    dtype = compute_dtype(run, run.get(layer, "policy"))
+    symbolic = _symbolic(run, given)
+
+    def autocast(one: Value) -> Value:
+        return one.having({"dtype": dtype}) if isinstance(one, Record) and one.kind == "tensor" else one
+
+    output = run.call(run.get(layer, "argument function"), Arguments((run.each(given, autocast),)), node)
+
+    def made(one: Value) -> Value:
+        if isinstance(one, Record):
+            return one.having({"symbolic": symbolic})
+        return Record("tensor", run.place(node), {"dtype": Unknown(("dtype", one), "dtype"), "symbolic": symbolic})
+
+    return run.each(output, made)
 
 
 def _passed_on(run: Run, layer: Object, before: Record | None, properties: dict[str, Value], node: ast.AST) -> Record:
@@ -205,6 +262,20 @@ def _distributed(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
         return one.having(changes)
 
     return run.each(output, changed)
+
+
+def _is_early(run: Run, layer: Object, name: str) -> bool:
+    """Whether a layer with weights was made under the library's default policy."""
+    if name in WITHOUT_WEIGHTS or not any(word in name for word in WITH_WEIGHTS):
+        return False
+    return is_default(run.get(layer, "policy"))
+
+
+def is_default(policy: Value) -> bool:
+    """Whether a policy is float32 because nobody said otherwise."""
+    return (
+        isinstance(policy, Record) and policy.get("default") == TRUE_VALUE and policy.get("name") == Constant("float32")
+    )
 
 
 def half_of(run: Run, policy: Value, before: Value | None) -> Value:
@@ -242,8 +313,10 @@ def first_tensor(run: Run, value: Value) -> Value | None:
 
 def make_input(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """`keras.Input`: a symbolic float32 tensor."""
+    note_layer(run, node)
     dtype = arguments.keyword("dtype")
     properties = {
+        "input place": At(run.place(node)),
         "dtype": dtype if isinstance(dtype, Constant) and dtype != NONE else Constant("float32"),
         "symbolic": TRUE_VALUE,
         "input": TRUE_VALUE,

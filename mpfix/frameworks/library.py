@@ -6,6 +6,7 @@ import ast
 from typing import cast
 
 from mpfix.frameworks import (
+    environment,
     gradients,
     input_casts,
     layers,
@@ -14,6 +15,7 @@ from mpfix.frameworks import (
     optimizers,
     outputs,
     policies,
+    rows,
     sum_uses,
     sums,
     tapes,
@@ -46,11 +48,11 @@ from mpfix.semantic.values import Function as ProjectFunction
 
 FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
-    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS,
+    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
-    **tapes.METHODS, **variables.METHODS,
+    **tapes.METHODS, **variables.METHODS, **environment.METHODS,
 }  # fmt: skip
 TAPES = frozenset({"tensorflow.GradientTape"})
 HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
@@ -67,29 +69,11 @@ def role_of(key: str) -> str | None:
         return "tape"
     if key in SINGLE_DEVICE:
         return "strategy"
-    name = key.rpartition(".")[2]
-    if not name[:1].isupper():
-        return None
-    for prefix, role in ROLES:
-        if key.startswith(prefix):
-            return role
-    return None
+    return rows.role_of(key)
 
 
-ROLES = (
-    ("keras.layers.", "layer"),
-    ("keras.optimizers.schedules.", "schedule"),
-    ("keras.optimizers.", "optimizer"),
-    ("keras.losses.", "loss"),
-    ("keras.metrics.", "metric"),
-    ("keras.callbacks.", "callback"),
-    ("tensorflow.distribute.", "strategy"),
-    ("tensorflow_addons.optimizers.", "optimizer"),
-    ("tensorflow_addons.layers.", "layer"),
-    ("tensorflow_addons.losses.", "loss"),
-    ("tensorflow.train.", "optimizer"),
-)
-
+OBJECTS = frozenset({"strategy", "metric", "schedule", "callback", "initializer", "regularizer", "constraint"})
+"""Roles of objects of which no more is known than that they are there."""
 
 SINGLE_DEVICE = frozenset({"tensorflow.distribute.OneDeviceStrategy", "tensorflow.distribute.get_strategy"})
 """Strategies of one device: a step under them is an ordinary step."""
@@ -203,9 +187,13 @@ class KerasLibrary:
 
     def _named(self, key: str, package: str) -> Value:
         head, _, last = key.rpartition(".")
-        if head in ("tensorflow", "tensorflow.dtypes", "numpy", "jax.numpy") and last in policies.DTYPES:
+        if last in policies.TENSOR_DTYPES and head in policies.DTYPE_MODULES:
             return Constant("float16" if last == "half" else last)
         return Library(key, package)
+
+    def _member(self, run: Run, key: str, package: str, node: ast.AST) -> Value:
+        known = environment.known_name(self.generation, key, run.place(node))
+        return known if known is not None else self._named(key, package)
 
     def star(self, module: str, name: str) -> Value | None:
         """Star imports bind the public names of the library."""
@@ -233,9 +221,9 @@ class KerasLibrary:
     def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
         if isinstance(receiver, Library):
             if receiver.key.startswith("keras."):
-                return self._named(canonical(f"{receiver.key}.{name}").name, receiver.package)
+                return self._member(run, canonical(f"{receiver.key}.{name}").name, receiver.package, node)
             key = canonical(f"{receiver.key}.{name}")
-            return self._named(key.name, key.package)
+            return self._member(run, key.name, key.package, node)
         if isinstance(receiver, Record):
             return self._record_attribute(run, receiver, name, node)
         if isinstance(receiver, Object):
@@ -259,6 +247,8 @@ class KerasLibrary:
             return policies.policy_attribute(self, run, receiver, name)
         if receiver.kind == "tensor":
             return tensors.tensor_attribute(self, run, receiver, name, node)
+        if receiver.kind == "version":
+            return environment.version_attribute(run, receiver, name, node)
         return None
 
     def _object_attribute(self, run: Run, receiver: Object, name: str, node: ast.AST) -> Value | None:
@@ -307,7 +297,7 @@ class KerasLibrary:
                 return found
         found = sum_uses.operation(run, key, arguments, node)
         if found is None:
-            found = tensors.operation(self, run, function, arguments, node)
+            found = rows.call_row(self, run, function, arguments, node)
         if found is not None:
             return found
         return self._construct(run, function, arguments, node)
@@ -321,7 +311,7 @@ class KerasLibrary:
             return optimizers.make_optimizer(self, run, function, arguments, node)
         if role == "loss":
             return losses.make_loss(self, run, function, arguments, node)
-        if role in ("strategy", "metric", "schedule", "callback"):
+        if role in OBJECTS:
             made = run.new_object(role, node, key=key)
             if key in SINGLE_DEVICE:
                 run.set(made, "single", TRUE_VALUE)
@@ -334,9 +324,6 @@ class KerasLibrary:
             return losses.loss_function(self, run, function, arguments, node)
         if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
             return run.unknown(node)
-        if key.startswith("horovod") and key.endswith("DistributedOptimizer"):
-            self.distribute(run)
-            return arguments.get(0, "optimizer")
         return None
 
     def _call_method(self, run: Run, function: Bound, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -346,6 +333,8 @@ class KerasLibrary:
         role = self.role(receiver)
         if role is None and isinstance(receiver, Unknown):
             role = function.function.key.partition(".")[0]
+        elif isinstance(receiver, Record):
+            role = receiver.kind
         handler = METHODS.get((role or "", name))
         if handler is None and role == "layer":
             handler = METHODS.get(("model", name)) if name in ("add_weight",) else None
@@ -375,10 +364,10 @@ class KerasLibrary:
             call_method(run, layer, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
         self.enter_model(run, 1)
         try:
-            found = call_method(run, layer, "call", self._autocast(run, layer, arguments), node)
+            with run.contained():
+                found = call_method(run, layer, "call", self._autocast(run, layer, arguments), node)
         finally:
             self.enter_model(run, -1)
-        run.ended = False
         return found if found is not None else run.unknown(node)
 
     def _autocast(self, run: Run, layer: Object, arguments: Arguments) -> Arguments:
@@ -449,18 +438,22 @@ class KerasLibrary:
     # -- items, operators, iteration
 
     def item(self, run: Run, receiver: Value, key: Value, node: ast.AST) -> Value | None:
+        if isinstance(receiver, Record) and receiver.kind == "version":
+            return environment.version_item(run, receiver, key, node)
         if isinstance(receiver, Record):
             return tensors.tensor_item(run, receiver, node) if receiver.kind == "tensor" else receiver
         if isinstance(receiver, Library) and receiver.key == "os.environ":
-            return Unknown(("environment", key, NONE), f"os.environ[{key}]")
+            return environment.variable(run, key) or Unknown(("environment", key, NONE), f"os.environ[{key}]")
         return None
 
     def store_item(self, run: Run, receiver: Value, key: Value, value: Value, node: ast.AST) -> bool:
-        if isinstance(receiver, Library) and receiver.key == "os.environ" and isinstance(key, Constant):
-            run.set_global(f"environment {key.value}", value)
+        if isinstance(receiver, Library) and receiver.key == "os.environ":
+            environment.set_variable(run, key, value)
         return True
 
     def operator(self, run: Run, operator: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
+        if any(environment.is_version(one) for one in operands):
+            return environment.version_operator(run, operator, operands, node)
         found = gradients.arithmetic(self, run, operator, operands, node)
         if found is not None:
             return found
@@ -480,7 +473,8 @@ class KerasLibrary:
 
     def truth(self, run: Run, value: Value) -> bool | None:
         if isinstance(value, Library):
-            return True
+            # a constant of a module that is not read may be false
+            return True if value.key.partition(".")[0] in MODELLED or "." not in value.key else None
         if isinstance(value, Object):
             return None if value.kind == "variable" else True
         return True if isinstance(value, Record) and value.kind in ("policy", "gradients", "variables") else None
@@ -491,6 +485,8 @@ class KerasLibrary:
             if name in optimizers.LOST_IN_KERAS_3 or name in optimizers.NEW_IN_KERAS_3:
                 run.emit(AttributeTested(node, value, name, answer, optimizers.state_of(self, run, value, node)))
             return answer
+        if isinstance(value, Library):
+            return environment.has_name(self.generation, value, name)
         return None
 
     def is_instance(self, run: Run, value: Value, of: Value) -> bool | None:

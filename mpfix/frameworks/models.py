@@ -11,6 +11,7 @@ from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
 from mpfix.frameworks.loss_kinds import kinds_of
 from mpfix.frameworks.outputs import each_tensor
+from mpfix.frameworks.policies import compute_dtype
 from mpfix.semantic.calls import call_method, class_attribute
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.loops import run_loop
@@ -19,6 +20,7 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
+    At,
     Bound,
     Constant,
     Function,
@@ -170,8 +172,8 @@ def run_train_step(lib: KerasLibrary, run: Run, model: Object, node: ast.AST) ->
 
 
 def _call_quietly(run: Run, method: Value, arguments: Arguments, node: ast.AST) -> None:
-    run.call(method, arguments, node)
-    run.ended = False
+    with run.contained():
+        run.call(method, arguments, node)
 
 
 def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
@@ -195,7 +197,14 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
         changes: dict[str, Value] = {} if (symbolic or nested) else {"model": model}
         return one.having({"symbolic": TRUE_VALUE if symbolic else NONE, **changes})
 
-    return each_tensor(run, output, made_by, node)
+    return _marked_early(run, model, each_tensor(run, output, made_by, node), node)
+
+
+def _marked_early(run: Run, model: Object, output: Value, node: ast.AST) -> Value:
+    """An output whose early layers are a whole model made under the default policy."""
+    if not layers.is_default(run.get(model, "policy")):
+        return output
+    return each_tensor(run, output, lambda one: one if one.get("early") == NONE else one.having({"early": model}), node)
 
 
 def _half(run: Run, model: Object, output: Value) -> Value:
@@ -214,11 +223,11 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
         if run.get(model, "build ran") == NONE:
             run.set(model, "build ran", TRUE_VALUE)
             call_method(run, model, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
-        output = call_method(run, model, "call", arguments, node)
+        with run.contained():
+            output = call_method(run, model, "call", arguments, node)
     finally:
         run.set_global(input_casts.CALLING, before)
         lib.enter_model(run, -1)
-    run.ended = False
     if lib.nesting(run) == 0 and output is not None:
         run.set(model, "call output", output)
     return output if output is not None else run.unknown(node)
@@ -226,11 +235,25 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
 
 def model_output(lib: KerasLibrary, run: Run, model: Object, given: Value, node: ast.AST) -> Value:
     """What leaves a Sequential or functional model."""
+    if run.get(model, "form") == Constant("application"):
+        return _application_output(run, model, node)
     outputs = run.get(model, "outputs")
     if outputs != NONE:
         return outputs
     content = run.get(model, "content")
     return run.each(content, lambda one: _through(lib, run, one, given, node))
+
+
+def _application_output(run: Run, model: Object, node: ast.AST) -> Value:
+    """A tensor of the model's compute dtype, of which little else is known."""
+    policy = run.get(model, "policy")
+    half = layers.half_of(run, policy, None)
+    unknown = Unknown(("application", model.serial), "application")
+    properties = {
+        "dtype": compute_dtype(run, policy), "activation": unknown, "half": half, "symbolic": TRUE_VALUE,
+        "policy": policy, "early": model if layers.is_default(policy) else NONE, "input place": At(model.place),
+    }  # fmt: skip
+    return Record("tensor", run.place(node), properties)
 
 
 def _through(lib: KerasLibrary, run: Run, content: Value, given: Value, node: ast.AST) -> Value:
@@ -248,7 +271,7 @@ def _apply(lib: KerasLibrary, run: Run, layer: Value, tensor: Value, node: ast.A
         return layer_output(lib, run, layer, tensor, node)
     if isinstance(layer, Object) and layer.kind == "model":
         run.set(layer, "part", TRUE_VALUE)
-        return model_output(lib, run, layer, tensor, node)
+        return _marked_early(run, layer, model_output(lib, run, layer, tensor, node), node)
     if isinstance(layer, Object) and layer.cls is not None:
         lib.enter_model(run, 1)
         try:

@@ -245,8 +245,8 @@ def _minimize(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments
         return None
     loss = arguments.get(0, "loss") or run.unknown(node)
     variables = arguments.get(1, "var_list") or NONE
-    value = run.call(loss, Arguments(), node) if isinstance(loss, (Function, Bound)) else loss
-    run.ended = False
+    with run.contained():
+        value = run.call(loss, Arguments(), node) if isinstance(loss, (Function, Bound)) else loss
     _use(lib, run, receiver, "minimize", node)
     gradients = taken(run, value, NONE, node, trained_half(run, variables))
     gradients = gradients.having({"minimize": TRUE_VALUE})

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks.events import FloatxSet, PolicySet
 from mpfix.frameworks.handlers import Functions
 from mpfix.semantic.run import Run
-from mpfix.semantic.values import NONE, TRUE_VALUE, Arguments, Constant, Library, Record, Unknown, Value
+from mpfix.semantic.values import NONE, Arguments, At, Constant, Library, Record, Unknown, Value
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16", "half": "float16"}
 DTYPES = frozenset({"float16", "bfloat16", "float32", "float64", "half"})
+TENSOR_DTYPES = DTYPES | {
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool", "string",
+    "complex64", "complex128",
+}  # fmt: skip
+DTYPE_MODULES = frozenset({"tensorflow", "tensorflow.dtypes", "tensorflow.compat.v1", "numpy", "jax.numpy"})
 POLICY_NAMES = DTYPES | {"mixed_float16", "mixed_bfloat16"}
 
 SETTERS = (
@@ -87,9 +92,10 @@ def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
         return one.having({}, run.place(node)) if isinstance(one, Record) else one
 
     policy = run.each(policy, placed)
+    before = run.get_global("policy") or NONE
     run.set_global("policy", policy)
-    run.set_global("policy set", TRUE_VALUE)
-    run.emit(PolicySet(node, policy, function.package))
+    run.set_global("policy set", At(run.place(node)))
+    run.emit(PolicySet(node, policy, function.package, before))
     return NONE
 
 
@@ -98,24 +104,39 @@ def _make_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
     if name is None:
         return run.get_global("policy") if lib.generation == 3 else run.unknown(node)
     return run.each(
-        name, lambda one: policy_record(run, one, node) if isinstance(one, Constant) else _as_policy(run, one, node)
+        name,
+        lambda one: (
+            policy_record(run, one, node, **{"made at": At(run.place(node))})
+            if isinstance(one, Constant)
+            else _as_policy(run, one, node)
+        ),
     )
 
 
 def _read_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    if run.get_global("policy read") is None:
+        run.set_global("policy read", At(run.place(node)))
     return run.get_global("policy")
 
 
 def _set_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     name = arguments.get(0, "value") or arguments.get(0, "floatx") or run.unknown(node)
-    layers_before = run.get_global("layer made") is not None
-    policy_before = run.get_global("policy set") is not None
-    run.emit(FloatxSet(node, name, function.package, layers_before, policy_before))
+    fixed = _what_fixed(lib, run)
+    run.emit(FloatxSet(node, name, function.package, fixed, run.get_global("policy") or NONE))
     run.set_global("floatx", name)
-    if not policy_before and not (lib.generation == 3 and layers_before):
-        policy = as_policy(run, name, node)
-        run.set_global("policy", policy)
+    if fixed == NONE:
+        run.set_global("policy", as_policy(run, name, node))
     return NONE
+
+
+def _what_fixed(lib: KerasLibrary, run: Run) -> Value:
+    """The place that made the policy of layers independent of floatx; None (the constant) where nothing has.
+
+    Keras 2: a policy that was set. Keras 3: also the first layer, or the first look at the policy.
+    """
+    names = ("policy set", "layer made", "policy read") if lib.generation == 3 else ("policy set",)
+    found = (run.get_global(name) for name in names)
+    return next((one for one in found if one is not None and one != NONE), NONE)
 
 
 def _read_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:

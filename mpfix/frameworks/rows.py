@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import layers, optimizers, policies
+from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
 from mpfix.frameworks.tables import load_table
@@ -63,6 +64,22 @@ def row_of(key: str) -> Row | None:
     if found is None and key.startswith("tensorflow.compat.v1."):
         found = _rows().get("tensorflow." + key[21:])
     return found
+
+
+def role_of(key: str) -> str | None:
+    """What instances of a library class are (`layer`, `optimizer`, ...) by the namespace it is in; None for others."""
+    name = key.rpartition(".")[2]
+    if not name[:1].isupper():
+        return None
+    for prefix, suffix, role in _roles():
+        if key.startswith(prefix) and name.endswith(suffix):
+            return role
+    return None
+
+
+@cache
+def _roles() -> tuple[tuple[str, str, str], ...]:
+    return tuple((row["below"], row.get("suffix", ""), row["makes"]) for row in load_table("classes")["row"])
 
 
 def examples_of(text: str) -> tuple[tuple[str, str], ...]:
@@ -190,6 +207,8 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
     if isinstance(tensor, Record) and tensor.kind == "gradients":
         return tensor
+    if row.emits == "log" and isinstance(tensor, Record):
+        run.emit(LogTaken(node, tensor))
     dtype = _dtype(run, row, value, arguments)
     if row.passes == "values" and isinstance(tensor, Record):
         return tensor if tensor.get("dtype") == dtype else tensor.having({"dtype": dtype})

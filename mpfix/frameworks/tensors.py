@@ -6,25 +6,21 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.events import Cast, LogTaken
+from mpfix.frameworks.events import Cast
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
-from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import scale_of
 from mpfix.frameworks.tables import load_table
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
-    FALSE_VALUE,
     NONE,
     TRUE_VALUE,
     Arguments,
     At,
-    Constant,
     Library,
     Object,
     Record,
-    Unknown,
     Value,
     widened,
 )
@@ -33,96 +29,10 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-LOGARITHMS = frozenset(
-    {"tensorflow.math.log", "tensorflow.math.log1p", "keras.ops.log", "keras.ops.log1p", "keras.backend.log"}
-)
-RANDOM = ("tensorflow.random.", "keras.random.")
-"""Whatever these make is noise, where gradients are concerned."""
-
-
-@cache
-def op_kinds() -> dict[str, str]:
-    """What each array function is, by canonical key."""
-    table = load_table("ops")
-    return {
-        canonical(key).name: kind
-        for kind in ("activation", "passing", "elementwise", "mean", "sum", "zeros")
-        for key in table[kind]
-    }
-
-
 @cache
 def clips() -> dict[str, int]:
     """Position of the limit of each function that clips or norms gradients; -1 for norms."""
     return {canonical(key).name: position for key, position in load_table("ops")["clips"].items()}
-
-
-def operation(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-    """A call of an array function that has a row."""
-    kind = "random" if function.key.startswith(RANDOM) else op_kinds().get(function.key)
-    if kind is None or not (arguments.positional or arguments.keywords):
-        return None
-    first = arguments.positional[0] if arguments.positional else arguments.keywords[0][1]
-    if kind == "random":
-        return Record("tensor", run.place(node), {"random": TRUE_VALUE, "dtype": Constant("float32")})
-    if kind == "zeros":
-        dtype = arguments.keyword("dtype") or Constant("float32")
-        made_in = Constant(run.loops)
-        return Record("tensor", run.place(node), {"zeros": TRUE_VALUE, "zeros in": made_in, "dtype": dtype})
-    if kind in ("mean", "sum"):
-        return run.each(first, lambda one: _reduced(run, kind, function.key, one, arguments, node))
-    return run.each(first, lambda one: _unary(run, kind, function.key, one, node))
-
-
-def _unary(run: Run, kind: str, key: str, value: Value, node: ast.AST) -> Value:
-    value = widened(value)
-    if isinstance(value, Record) and value.kind == "gradients":
-        return value
-    tensor = value if isinstance(value, Record) else first_tensor(run, value)
-    if kind == "passing" and isinstance(tensor, Record):
-        return tensor
-    if key in LOGARITHMS and isinstance(tensor, Record):
-        run.emit(LogTaken(node, tensor))
-    dtype = tensor.get("dtype") if isinstance(tensor, Record) else Unknown(("dtype", value), "dtype")
-    properties: dict[str, Value] = {"dtype": dtype}
-    if kind == "passing" and scale_of(value) != NONE:
-        properties["scaled"] = scale_of(value)
-    if isinstance(tensor, Record):
-        keep = ("symbolic", "model", "policy", "layer", "maker", "half", "random")
-        properties |= {name: tensor.get(name) for name in keep if tensor.get(name) != NONE}
-        if kind == "elementwise" and tensor.get("loss at") != NONE:
-            properties = dict(tensor.properties)
-    if kind == "activation":
-        name = key.rpartition(".")[2]
-        properties |= {
-            "activation": Constant(name),
-            "activation dtype": dtype,
-            "activation maker": At(run.place(node)),
-            "function": TRUE_VALUE,
-        }
-    return Record("tensor", run.place(node), properties)
-
-
-def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, node: ast.AST) -> Value:
-    value = widened(value)
-    if isinstance(value, Record) and value.kind == "gradients":
-        return Record("tensor", run.place(node), {})
-    tensor = value if isinstance(value, Record) else first_tensor(run, value)
-    properties: dict[str, Value] = {"dtype": Unknown(("dtype", value), "dtype"), "scaled": scale_of(value)}
-    if isinstance(tensor, Record):
-        properties = dict(tensor.properties)
-    properties.pop("activation", None)
-    axis = arguments.get(1, "axis")
-    whole = axis is None or axis == NONE
-    if whole:
-        properties["vector"] = FALSE_VALUE
-        if kind == "sum":
-            properties["summed"] = At(run.place(node))
-        if key == "tensorflow.nn.compute_average_loss":
-            properties["averaged"] = TRUE_VALUE
-    elif properties.get("vector", NONE) == NONE:
-        properties["vector"] = Unknown(("vector", run.place(node)), "vector")
-    return Record("tensor", run.place(node), properties)
 
 
 # -- casts
@@ -180,9 +90,8 @@ def _cond(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, 
     for guard, branch in ((yes, arguments.get(1, "true_fn")), (no, arguments.get(2, "false_fn"))):
         path = run.under(guard) if guard is not None else None
         if branch is not None and guard is not None and path is not None:
-            with run.on_path(path):
+            with run.on_path(path), run.contained():
                 results.append((guard or TRUE, run.call(branch, Arguments(), node)))
-                run.ended = False
     return run.merge(results) or run.unknown(node)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mpfix.frameworks.events import Applied, Reset
 from mpfix.frameworks.sums import is_variable
-from mpfix.semantic.guards import Condition, Equal, Guard
+from mpfix.semantic.guards import Condition, Equal, Every, Guard
 from mpfix.semantic.program import Program, cases_of, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
@@ -130,9 +130,9 @@ def _is_periodic(program: Program, loop: LoopKey, condition: Condition, holds: b
             return _is_counter(program, loop, left) or _is_counter(program, loop, right)
         case Unknown(origin=("operator", "Mod", Value() as left, _)):
             return not holds and _varies(loop, left)
-        case Unknown(origin=("any", frozenset() as guards, *_)):
+        case Every(guard=guard):
             # the end of a window, or the end of the data
-            return holds and any(_is_periodic(program, loop, *one) for guard in guards for one in guard)
+            return not holds and any(_is_periodic(program, loop, inner, not held) for inner, held in guard)
     return False
 
 
@@ -145,8 +145,8 @@ def _operands(condition: Condition) -> Iterator[Value]:
             yield right
         case Unknown(origin=("operator", *_)):
             yield condition
-        case Unknown(origin=("any", frozenset() as guards, *_)):
-            for literal in sorted((one for guard in guards for one in guard), key=str):
+        case Every(guard=guard):
+            for literal in sorted(guard, key=str):
                 yield from _operands(literal[0])
 
 

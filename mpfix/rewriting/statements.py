@@ -92,7 +92,9 @@ class _Planner:
             self._take_away(statement)
 
     def _block(self, statement: ast.stmt, code: str) -> Block:
-        return Block(code, self.layout.block_indentation(statement), self.layout.unit(statement))
+        # blank lines at the end of the code stay
+        blank = self.layout.newline * max(len(code) - len(code.rstrip("\n")) - 1, 0)
+        return Block(code, self.layout.block_indentation(statement), self.layout.unit(statement), below=blank)
 
     def _body(self, statement: ast.stmt) -> list[ast.stmt]:
         body: list[ast.stmt] = getattr(statement, "body", [])

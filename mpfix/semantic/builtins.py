@@ -9,6 +9,7 @@ from mpfix.semantic import operators
 from mpfix.semantic.comprehensions import iterate
 from mpfix.semantic.conditions import truth
 from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
+from mpfix.semantic.exits import STOP, leave
 from mpfix.semantic.guards import TRUE
 from mpfix.semantic.library import is_framework_value
 from mpfix.semantic.run import Run
@@ -319,7 +320,7 @@ def _print(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _exit(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    run.ended = True
+    leave(run, STOP)
     return NONE
 
 
@@ -328,6 +329,9 @@ def _environment(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     name, default = _first(arguments), arguments.get(1, "default")
     if not isinstance(name, Constant):
         return None
+    chosen = run.get_global(f"environment {name.value}")
+    if chosen is not None:
+        return chosen
     text = f'os.environ["{name.value}"]'
     return Unknown(("environment", name, default or NONE), text)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from mpfix.semantic.containers import mark_unknown
+from mpfix.semantic.exits import RETURN, Exit, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.run import Occurrence, Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Footprint, Frame
@@ -201,7 +202,7 @@ class Result:
     recurrences: tuple[Recurrence, ...]
     depth: int
     value: Value
-    ended: bool
+    exits: tuple[Exit, ...]
 
 
 def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Value:
@@ -220,11 +221,23 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
         contexts[key] = 0
     contexts[key] = contexts.get(key, 0) + 1
     run.called.add(code)
-    if run.reuse:
-        for result in run.memo.get(key, ()):
-            if all(box.cells.get(name) is cells for box, name, cells in result.reads):
-                return _replay(run, result, node)
-    return _execute(run, function, arguments, node, key)
+    path, mark = run.path, len(run.exits)
+    result = _remembered(run, key) if run.reuse else None
+    if result is not None:
+        value = _replay(run, result, node)
+    else:
+        value = _execute(run, function, arguments, node, key)
+    if len(run.exits) > mark:
+        narrow(run, path, mark)
+    return value
+
+
+def _remembered(run: Run, key: object) -> Result | None:
+    """What an equal call did when all that it read was as it is now."""
+    for result in run.memo.get(key, ()):
+        if all(box.cells.get(name) is cells for box, name, cells in result.reads):
+            return result
+    return None
 
 
 def _key(run: Run, function: Function, arguments: Arguments) -> object:
@@ -248,10 +261,10 @@ def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST,
 def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
     footprint = Footprint(run.store.serial)
     made, cuts = run.objects_made, len(run.cuts)
-    occurred, recurred, depth = len(run.occurrences), len(run.recurrences), len(run.chain)
+    occurred, recurred, depth, left = len(run.occurrences), len(run.recurrences), len(run.chain), len(run.exits)
     run.store.footprints.append(footprint)
     try:
-        value, ended = _run_body(run, function, arguments, node)
+        value = _run_body(run, function, arguments, node)
     finally:
         run.store.footprints.pop()
     if run.reuse and run.objects_made == made and len(run.cuts) == cuts:
@@ -265,11 +278,9 @@ def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, 
                     tuple(run.recurrences[recurred:]),
                     depth,
                     value,
-                    ended,
+                    tuple(run.exits[left:]),
                 )
             )
-    if ended:
-        run.ended = True
     return value
 
 
@@ -284,13 +295,12 @@ def _replay(run: Run, result: Result, node: ast.AST) -> Value:
         moved = chain + occurrence.chain[result.depth + 1 :]
         run.occurrences.append(replace(occurrence, chain=moved, order=len(run.occurrences)))
     run.recurrences.extend(result.recurrences)
-    if result.ended:
-        run.ended = True
+    run.exits.extend(result.exits)
     return result.value
 
 
-def _run_body(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> tuple[Value, bool]:
-    """The value a call returns, and whether it never returns (raises or exits on every path)."""
+def _run_body(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Value:
+    """The value a call returns."""
     frame = _bound_frame(run, function, arguments)
     saved = (run.path, run.module, run.chain, run.expression_depth)
     run.chain = (*run.chain, run.place(node))
@@ -303,24 +313,26 @@ def _run_body(run: Run, function: Function, arguments: Arguments, node: ast.AST)
         run.path, run.module, run.chain, run.expression_depth = saved
 
 
-def run_function_body(run: Run, function: Function, frame: Frame, entry: Guard) -> tuple[Value, bool]:
-    """Run the body in a bound frame, entered under `entry`."""
+def run_function_body(run: Run, function: Function, frame: Frame, entry: Guard) -> Value:
+    """Run the body in a bound frame, entered under `entry`; the value that it returns."""
     from mpfix.semantic.expressions import evaluate
     from mpfix.semantic.statements import execute_block
 
     if isinstance(function.node, ast.Lambda):
-        return evaluate(run, function.node.body, frame), False
+        return evaluate(run, function.node.body, frame)
+    mark = len(run.exits)
     falls = execute_block(run, function.node.body, frame)
+    take(run, mark, (RETURN,), frame)
     returns = list(frame.returns)
     if falls:
         returns.append((run.path - entry, NONE))
     if frame.yields:
-        return Sequence(tuple(dict.fromkeys(frame.yields)), True), False
+        return Sequence(tuple(dict.fromkeys(frame.yields)), True)
     if "generator" in function.marks:
-        return Sequence((), True), False
+        return Sequence((), True)
     with run.on_path(entry):
         value = run.merge(returns)
-    return (value, False) if value is not None else (Unknown(("never",), "nothing"), True)
+    return value if value is not None else Unknown(("never",), "nothing")
 
 
 def _bound_frame(run: Run, function: Function, arguments: Arguments) -> Frame:

@@ -32,9 +32,9 @@ def comprehension(run: Run, node: Comprehension, frame: Frame) -> Value:
 
 def _generate(run: Run, node: Comprehension, depth: int, frame: Frame, results: list[Value]) -> bool:
     """Run the generators from `depth` on; True when there may be other elements than those found."""
+    from mpfix.semantic.assignments import assign
     from mpfix.semantic.conditions import test
     from mpfix.semantic.expressions import evaluate
-    from mpfix.semantic.statements import assign
 
     if depth == len(node.generators):
         if isinstance(node, ast.DictComp):

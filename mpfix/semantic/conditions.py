@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mpfix.semantic.guards import TRUE, Equal, Guard, Switch, project
+from mpfix.semantic.guards import TRUE, Equal, Guard, Switch, conjoin, contradicts, either, negate, relative
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
@@ -64,44 +64,23 @@ def test(run: Run, node: ast.expr, frame: Frame) -> Sides:
 
 
 def _test_operands(run: Run, node: ast.BoolOp, frame: Frame) -> Sides:
-    """`and` gathers the literals of its operands, `or` those of their negations; the other side gets one of its own."""
+    """`and` gathers the literals of its operands, `or` those of their opposites; the other side is the opposite."""
     is_or = isinstance(node.op, ast.Or)
     gathered: Guard = TRUE
-    stopping: list[Guard] = []
     saved = run.path
     try:
         for operand in node.values:
             yes, no = test(run, operand, frame)
-            stops, goes_on = (yes, no) if is_or else (no, yes)
-            if stops is not None:
-                stopping.append(stops)
+            goes_on = no if is_or else yes
             path = run.under(goes_on) if goes_on is not None else None
-            if goes_on is None or path is None:
-                return _ordered(is_or, _any_of(node, stopping, run), None)
-            gathered, run.path = gathered | goes_on, path
+            joined = conjoin(gathered, goes_on) if goes_on is not None else None
+            if path is None or joined is None:
+                return (TRUE, None) if is_or else (None, TRUE)
+            gathered, run.path = joined, path
     finally:
         run.path = saved
-    if not stopping:
-        return _ordered(is_or, None, gathered)
-    stopped = _any_of(node, stopping, run)
-    if len(stopping) > 1 and stopped is not None:
-        gathered = gathered | {(condition, not holds) for condition, holds in stopped}
-    return _ordered(is_or, stopped, gathered)
-
-
-def _ordered(is_or: bool, stops: Guard | None, goes_on: Guard | None) -> Sides:
-    return (stops, goes_on) if is_or else (goes_on, stops)
-
-
-def _any_of(node: ast.BoolOp, guards: list[Guard], run: Run) -> Guard | None:
-    """One of several guards holds: the guard itself when it is the only one, else a condition of its own."""
-    if len(guards) == 1:
-        return guards[0]
-    if not guards:
-        return None
-    is_or = isinstance(node.op, ast.Or)
-    condition = Unknown(("any" if is_or else "all", frozenset(guards)), " ".join(ast.unparse(node).split())[:60])
-    return frozenset({(condition, is_or)})
+    stops = negate(gathered)
+    return (stops, gathered) if is_or else (gathered, stops)
 
 
 def _switch(run: Run, name: str, frame: Frame) -> Switch | None:
@@ -176,30 +155,35 @@ def literal(condition: Value) -> Sides:
 
 
 def _choice_guards(run: Run, value: Choice) -> Sides:
-    alternatives = project(value.alternatives, run.path)
-    truths = [truth(run, entry) for _, entry in alternatives]
-    if truths and all(t is True for t in truths):
-        return TRUE, None
-    if truths and all(t is False for t in truths):
-        return None, TRUE
-    if None in truths:
-        return literal(value)
-    true_guards = [guard for (guard, _), t in zip(alternatives, truths, strict=True) if t]
-    false_guards = [guard for (guard, _), t in zip(alternatives, truths, strict=True) if not t]
-    yes = true_guards[0] if len(true_guards) == 1 else None
-    no = false_guards[0] if len(false_guards) == 1 else None
-    if yes is not None and len(yes) == 1:
-        return yes, _opposite(yes)
-    if no is not None and len(no) == 1:
-        return _opposite(no), no
-    own_yes, own_no = literal(value)
-    assert own_yes is not None
-    assert own_no is not None
-    return own_yes | (yes or TRUE), own_no | (no or TRUE)
+    """Where the first alternative that holds is true: folded from the last one, which holds where no other does."""
+    true: Guard | None = None
+    is_last = True
+    for guard, entry in reversed(_possible(run, value)):
+        path = run.under(guard)
+        if path is None:
+            continue
+        with run.on_path(path):
+            yes, _ = truth_guards(run, entry)
+        if is_last:
+            true, is_last = yes, False
+            continue
+        here = conjoin(guard, yes) if yes is not None else None
+        opposite = negate(guard)
+        below = conjoin(opposite, true) if opposite is not None and true is not None else None
+        true = either(guard, true) if here == guard else either(here, below)
+    return true, TRUE if true is None else negate(true)
 
 
-def _opposite(guard: Guard) -> Guard:
-    return frozenset((condition, not holds) for condition, holds in guard)
+def _possible(run: Run, value: Choice) -> list[tuple[Guard, Value]]:
+    """The alternatives that are possible on the current path, each still under the ones before it."""
+    found: list[tuple[Guard, Value]] = []
+    for guard, entry in value:
+        if not contradicts(guard, run.path):
+            rest = relative(guard, run.path)
+            found.append((rest, entry))
+            if not rest:
+                break
+    return found
 
 
 # -- comparisons
@@ -218,9 +202,23 @@ def compare(run: Run, node: ast.Compare, frame: Frame) -> Value:
         left = right
     if len(results) == 1:
         return results[0]
-    if all(isinstance(r, Constant) for r in results):
-        return Constant(all(r.value for r in results if isinstance(r, Constant)))
-    return derived("chain", tuple(results), " ".join(ast.unparse(node).split())[:60])
+    return _all_true(run, results)
+
+
+def _all_true(run: Run, results: list[Value]) -> Value:
+    """True where every comparison of a chain is."""
+    true: Guard | None = TRUE
+    for result in results:
+        yes, _ = truth_guards(run, result)
+        true = conjoin(true, yes) if true is not None and yes is not None else None
+    return boolean(run, true, TRUE if true is None else negate(true))
+
+
+def boolean(run: Run, yes: Guard | None, no: Guard | None) -> Value:
+    """True or False by the guards that say when."""
+    if yes is None or no is None:
+        return Constant(no is None)
+    return run.merge([(yes, TRUE_VALUE), (TRUE, FALSE_VALUE)]) or TRUE_VALUE
 
 
 def compare_values(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:
@@ -276,9 +274,7 @@ def _negated(run: Run, value: Value) -> Value:
     if isinstance(value, Constant):
         return Constant(not value.value)
     yes, no = truth_guards(run, value)
-    if yes is None or no is None:
-        return Constant(yes is None)
-    return run.merge([(yes, FALSE_VALUE), (TRUE, TRUE_VALUE)]) or TRUE_VALUE
+    return boolean(run, no, yes)
 
 
 def _membership(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:

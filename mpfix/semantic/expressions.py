@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mpfix.semantic import operators
 from mpfix.semantic.calls import call, class_attribute
 from mpfix.semantic.comprehensions import comprehension
-from mpfix.semantic.conditions import compare, test, truth_guards
+from mpfix.semantic.conditions import boolean, compare, test, truth_guards
 from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.imports import submodule
@@ -17,9 +17,7 @@ from mpfix.semantic.library import NameMissing, is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
-    FALSE_VALUE,
     NONE,
-    TRUE_VALUE,
     Arguments,
     Bound,
     Class,
@@ -327,18 +325,9 @@ def _binary(run: Run, node: ast.BinOp, frame: Frame) -> Value:
 def _unary(run: Run, node: ast.UnaryOp, frame: Frame) -> Value:
     if isinstance(node.op, ast.Not):
         yes, no = test(run, node.operand, frame)
-        return _boolean(run, no, yes)
+        return boolean(run, no, yes)
     operand = evaluate(run, node.operand, frame)
     return run.each(operand, lambda value: operators.unary(run, type(node.op).__name__, value, node))
-
-
-def _boolean(run: Run, yes: Guard | None, no: Guard | None) -> Value:
-    """True or False by the guards that say when."""
-    if yes is None:
-        return FALSE_VALUE
-    if no is None:
-        return TRUE_VALUE
-    return run.merge([(yes, TRUE_VALUE), (TRUE, FALSE_VALUE)]) or TRUE_VALUE
 
 
 def _bool_op(run: Run, node: ast.BoolOp, frame: Frame) -> Value:
@@ -462,7 +451,7 @@ def default_values(run: Run, arguments: ast.arguments, frame: Frame) -> tuple[tu
 
 
 def _named(run: Run, node: ast.NamedExpr, frame: Frame) -> Value:
-    from mpfix.semantic.statements import assign_name
+    from mpfix.semantic.assignments import assign_name
 
     value = evaluate(run, node.value, frame)
     target = frame

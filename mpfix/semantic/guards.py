@@ -34,7 +34,7 @@ MAX_WEIGHT = 32
 __all__ = [
     "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "bounded", "conjoin",
     "contradicts", "describe", "either", "implies", "is_maybe", "needs_switch_against_default", "negate", "outside",
-    "project", "relative", "write",
+    "project", "relative", "united", "write",
 ]  # fmt: skip
 
 
@@ -126,9 +126,9 @@ def either(a: Guard | None, b: Guard | None) -> Guard | None:
     """Where `a` or `b` holds; None stands for nowhere."""
     if a is None or b is None:
         return b if a is None else a
-    united = _united(a, b)
-    if united is not None:
-        return united
+    joined = united(a, b)
+    if joined is not None:
+        return joined
     first, second = negate(a), negate(b)
     both = conjoin(first, second) if first is not None and second is not None else None
     return TRUE if both is None else negate(both)
@@ -271,13 +271,13 @@ def _without(path: Guard, exit_guard: Guard, limit: int | None) -> Guard | None:
 def _with(guards: list[Guard], added: Guard) -> list[Guard]:
     """Guards with one more; it joins one of the last where both together are one guard."""
     for index in range(len(guards) - 1, max(len(guards) - 9, -1), -1):
-        united = _united(guards[index], added)
-        if united is not None:
-            return _with(guards[:index] + guards[index + 1 :], united)
+        joined = united(guards[index], added)
+        if joined is not None:
+            return _with(guards[:index] + guards[index + 1 :], joined)
     return [*guards, added]
 
 
-def _united(a: Guard, b: Guard) -> Guard | None:
+def united(a: Guard, b: Guard) -> Guard | None:
     """The guard that holds where `a` or `b` does; None where that is no conjunction of their literals."""
     if a <= b or b <= a:
         return a if len(a) < len(b) else b
@@ -317,9 +317,3 @@ def _widened(cover: Guard, guard: Guard) -> Guard:
         if type(literal[0]) is Every and guard <= literal[0].guard | (cover - {literal}):
             return cover - {literal}
     return cover
-
-
-def common(a: Guard, b: Guard, base: Guard = TRUE) -> Guard:
-    """What holds after an `if` whose two sides, entered under `base`, both fall through as `a` and `b`."""
-    shared = a & b
-    return shared if base <= shared else base | relative(shared, base)

@@ -11,9 +11,9 @@ from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import Constant, ModuleValue, Unknown, Value
 
 
-def execute_import(run: Run, node: ast.Import, frame: Frame) -> bool:
+def execute_import(run: Run, node: ast.Import, frame: Frame) -> None:
     """`import a.b as c` binds `c`, `import a.b` binds `a`."""
-    from mpfix.semantic.statements import assign_name
+    from mpfix.semantic.assignments import assign_name
 
     for alias in node.names:
         target = alias.name if alias.asname else alias.name.split(".")[0]
@@ -21,12 +21,11 @@ def execute_import(run: Run, node: ast.Import, frame: Frame) -> bool:
         if value is not None and not alias.asname:
             value = import_module(run, frame.module, target, 0)
         assign_name(run, alias.asname or target, value or run.library.name(target), frame)
-    return True
 
 
-def execute_import_from(run: Run, node: ast.ImportFrom, frame: Frame) -> bool:
+def execute_import_from(run: Run, node: ast.ImportFrom, frame: Frame) -> None:
     """`from a import b as c`: an attribute of the module, or a submodule; files that are not read are unknown."""
-    from mpfix.semantic.statements import assign_name
+    from mpfix.semantic.assignments import assign_name
 
     source = _import_chain(run, frame.module, node.module or "", node.level)
     for alias in node.names:
@@ -36,7 +35,6 @@ def execute_import_from(run: Run, node: ast.ImportFrom, frame: Frame) -> bool:
         else:
             value = _imported_name(run, source, node, alias.name)
             assign_name(run, alias.asname or alias.name, value, frame)
-    return True
 
 
 def _imported_name(run: Run, source: ModuleValue | None, node: ast.ImportFrom, name: str) -> Value:
@@ -97,9 +95,10 @@ def run_module_body(run: Run, module: Module, value: ModuleValue, *, name: str) 
     run.module_frames[module] = frame
     run.store.write(value.box, "__name__", Constant(name), TRUE)
     run.objects_made += 1  # a call that imports is not reused
-    saved = (run.path, run.module, run.chain, run.loops, run.stack, run.expression_depth, run.ended)
-    run.module, run.chain, run.loops, run.stack, run.expression_depth, run.ended = module, (), (), [], 0, False
+    saved = (run.module, run.chain, run.loops, run.stack, run.expression_depth)
+    run.module, run.chain, run.loops, run.stack, run.expression_depth = module, (), (), [], 0
     try:
-        execute_block(run, module.tree.body, frame)
+        with run.contained():
+            execute_block(run, module.tree.body, frame)
     finally:
-        run.path, run.module, run.chain, run.loops, run.stack, run.expression_depth, run.ended = saved
+        run.module, run.chain, run.loops, run.stack, run.expression_depth = saved

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 
 from mpfix.semantic.comprehensions import iterate_loop
+from mpfix.semantic.exits import BREAK, CONTINUE, STOP, leave, left_of, narrow, take
 from mpfix.semantic.run import Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Frame
 from mpfix.semantic.values import Choice, Loop, LoopKey, Mapping, Object, Sequence, Unknown, Value
@@ -17,33 +18,66 @@ from mpfix.semantic.values import Choice, Loop, LoopKey, Mapping, Object, Sequen
 Journal = dict[tuple[int, str], tuple[Box, str, Cells | None]]
 
 
-def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
-    """A `for` loop; its `else` runs after it."""
+def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
+    """A `for` loop; its `else` runs where no `break` was taken."""
+    from mpfix.semantic.assignments import assign
     from mpfix.semantic.expressions import evaluate
-    from mpfix.semantic.statements import assign, execute_block
+    from mpfix.semantic.statements import execute_block
 
+    path, mark = run.path, len(run.exits)
     value = evaluate(run, node.iter, frame)
     elements, elementwise = iterate_loop(run, value, node.iter, frame)
-    entry = run.path
+    if not narrow(run, path, mark):
+        return
     if not elements.open and len(elements.items) <= run.limits.unrolled_items:
-        for element in elements.items:
-            assign(run, node.target, element, frame)
-            execute_block(run, node.body, frame)
-            run.path = entry
-    else:
-        stand_in = elements.items[0] if elements.items else run.unknown(node.iter)
-        if not elements.open:
-            stand_in = Unknown(("some", tuple(dict.fromkeys(elements.items)), run.place(node)), "item")
-        key = LoopKey(run.place(node), frame.box.serial)
-        element = _per_iteration(stand_in, key)
+        _unroll(run, node, elements.items, frame)
+        return
+    stand_in = elements.items[0] if elements.items else run.unknown(node.iter)
+    if not elements.open:
+        stand_in = Unknown(("some", tuple(dict.fromkeys(elements.items)), run.place(node)), "item")
+    key = LoopKey(run.place(node), frame.box.serial)
+    element = _per_iteration(stand_in, key)
 
-        def body() -> None:
-            assign(run, node.target, element, frame)
-            execute_block(run, node.body, frame)
+    def body() -> None:
+        assign(run, node.target, element, frame)
+        execute_block(run, node.body, frame)
 
-        run_loop(run, key, body, counted=not elementwise)
-    run.path = entry
-    return execute_block(run, node.orelse, frame)
+    _run_learnt(run, key, body, node.orelse, frame, counted=not elementwise)
+
+
+def _unroll(run: Run, node: ast.For | ast.AsyncFor, items: tuple[Value, ...], frame: Frame) -> None:
+    """A body once for each item; a path that left it does not come back."""
+    from mpfix.semantic.assignments import assign
+    from mpfix.semantic.statements import execute_block
+
+    for item in items:
+        path, mark = run.path, len(run.exits)
+        assign(run, node.target, item, frame)
+        execute_block(run, node.body, frame)
+        take(run, mark, (CONTINUE,), frame)
+        left = left_of(run, path, mark)
+        take(run, mark, (BREAK,), frame)
+        if left is None:
+            return
+        run.path = left
+    execute_block(run, node.orelse, frame)
+
+
+def _run_learnt(
+    run: Run, key: LoopKey, body: Callable[[], None], orelse: list[ast.stmt], frame: Frame, *, counted: bool
+) -> bool:
+    """A loop that is learnt, then its `else`; whether it has a `break`."""
+    from mpfix.semantic.statements import execute_block
+
+    path, mark = run.path, len(run.exits)
+    run_loop(run, key, body, counted=counted)
+    take(run, mark, (CONTINUE,), frame)
+    left = left_of(run, path, mark)
+    breaks = take(run, mark, (BREAK,), frame)
+    if orelse and left is not None:
+        run.path = left
+        execute_block(run, orelse, frame)
+    return bool(breaks)
 
 
 def _per_iteration(value: Value, key: LoopKey) -> Value:
@@ -55,43 +89,32 @@ def _per_iteration(value: Value, key: LoopKey) -> Value:
     return value
 
 
-def execute_while(run: Run, node: ast.While, frame: Frame) -> bool:
+def execute_while(run: Run, node: ast.While, frame: Frame) -> None:
     """A `while` loop; an endless one without `break` does not fall through."""
     from mpfix.semantic.conditions import test
     from mpfix.semantic.statements import execute_block
 
-    entry = run.path
     endless: list[bool] = []
 
     def body() -> None:
+        path, mark = run.path, len(run.exits)
         yes, no = test(run, node.test, frame)
         endless.append(no is None)
-        path = run.under(yes) if yes is not None else None
-        if path is not None:
-            run.path = path
+        inside = run.under(yes) if yes is not None and narrow(run, path, mark) else None
+        if inside is not None:
+            run.path = inside
             execute_block(run, node.body, frame)
 
-    run_loop(run, LoopKey(run.place(node), frame.box.serial), body, counted=True)
-    run.path = entry
-    if endless and endless[-1] and not _breaks(node):
-        return False
-    return execute_block(run, node.orelse, frame)
-
-
-def _breaks(node: ast.While) -> bool:
-    pending: list[ast.AST] = list(node.body)
-    while pending:
-        part = pending.pop()
-        if isinstance(part, ast.Break):
-            return True
-        if not isinstance(part, (ast.For, ast.While, ast.FunctionDef, ast.ClassDef, ast.Lambda)):
-            pending.extend(ast.iter_child_nodes(part))
-    return False
+    path = run.path
+    breaks = _run_learnt(run, LoopKey(run.place(node), frame.box.serial), body, node.orelse, frame, counted=True)
+    run.path = path
+    if endless and endless[-1] and not breaks:
+        leave(run, STOP)
 
 
 def run_loop(run: Run, key: LoopKey, body: Callable[[], None], *, counted: bool) -> None:
     """Learn what the body writes, then run it for good; while an outer loop is being learnt, once is enough."""
-    entry, born = run.path, run.store.serial
+    entry, born, mark = run.path, run.store.serial, len(run.exits)
     journal: Journal = {}
     run.store.journals.append(journal)
     run.muted += 1
@@ -103,6 +126,7 @@ def run_loop(run: Run, key: LoopKey, body: Callable[[], None], *, counted: bool)
     run.path = entry
     if run.muted:
         return
+    del run.exits[mark:]
     changed = [(box, name, old, box.cells.get(name)) for box, name, old in journal.values() if box.serial <= born]
     run.store.rollback(journal)
     varying = [cell for cell in (_vary(run, key, *cell) for cell in changed) if cell is not None]

@@ -98,7 +98,7 @@ def _run_module(run: Run, module: Module, name: str) -> None:
     except OutOfSteps:
         run.cut("steps of a root", module.tree)
         _restart(run, module)
-    run.path, run.module, run.ended = TRUE, module, False
+    run.path, run.module = TRUE, module
 
 
 def _restart(run: Run, module: Module) -> None:
@@ -109,7 +109,7 @@ def _restart(run: Run, module: Module) -> None:
     run.store.journals.clear()
     run.muted = 0
     run.expression_depth = 0
-    run.ended = False
+    run.exits.clear()
 
 
 def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:

@@ -7,12 +7,14 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mpfix.semantic import exits
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
-from mpfix.semantic.guards import TRUE, Guard, conjoin, project
+from mpfix.semantic.exits import Exit
+from mpfix.semantic.guards import TRUE, Guard, conjoin, contradicts, negate, project, relative, united
 from mpfix.semantic.library import Event, LibraryModel
 from mpfix.semantic.store import Box, Cells, Frame, Store
 from mpfix.semantic.syntax import Module, Place
@@ -108,8 +110,8 @@ class Run:
         self.memo: dict[object, list[Result]] = {}
         self.reused = 0
         self.objects_made = 0
-        self.ended = False
-        """A call just made never returns: the statement that holds it ends its path."""
+        self.exits: list[Exit] = []
+        """Paths that ended in what is being run, oldest first; whoever ends with them takes them out."""
         self.unknown_boxes: dict[Value, Box] = {}
         self.globals = self.store.new_box(TRUE)
         self.module_frames: dict[Module, Frame] = {}
@@ -220,13 +222,7 @@ class Run:
                 return found
         if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
             return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
-        kept: list[tuple[Guard, Value]] = []
-        for guard, value in flat:
-            if kept and kept[-1] == (guard, value):
-                continue
-            kept.append((guard, value))
-            if not guard:
-                break
+        kept = _without_repeats(flat)
         return Choice(tuple(kept)) if len(kept) > 1 else kept[0][1]
 
     def merge_records(self, flat: list[tuple[Guard, Record]]) -> Record:
@@ -316,11 +312,42 @@ class Run:
 
         return call(self, function, arguments, node)
 
+    def contained(self) -> AbstractContextManager[None]:
+        """Around a call that a library makes: whatever it does, the caller goes on."""
+        return exits.contained(self)
+
     def attribute(self, value: Value, name: str, node: ast.AST) -> Value:
         """`value.name`, as the program would read it."""
         from mpfix.semantic.expressions import attribute
 
         return attribute(self, value, name, node)
+
+
+def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
+    """Alternatives that say only what the ones before them leave open, the same value once."""
+    kept: list[tuple[Guard, Value]] = []
+    known: Guard | None = TRUE
+    for guard, value in flat:
+        rest = relative(guard, known) if known else guard
+        if kept and kept[-1][1] == value:
+            joined = united(kept[-1][0], rest)
+            if joined is not None:
+                kept[-1] = (joined, value)
+                known = TRUE if len(kept) == 1 else known
+                rest = joined
+            else:
+                kept.append((rest, value))
+        elif known and contradicts(rest, known):
+            continue
+        else:
+            kept.append((rest, value))
+        if not rest:
+            break
+        opposite = negate(rest)
+        known = conjoin(known or TRUE, opposite) if opposite is not None else None
+        if known is None:
+            break
+    return kept
 
 
 @contextmanager

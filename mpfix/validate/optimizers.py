@@ -6,13 +6,15 @@ innermost one the update. A wrapper that calls nothing has skipped the step.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mpfix.validate.arrays import HALF_SMALLEST, as_array, finite_or_text, is_float, norm_of
 from mpfix.validate.replacing import public, wrap_method
-from mpfix.validate.steps import Steps
+from mpfix.validate.steps import Steps, loss_scale
 
 MAX_VARIABLES = 400
 """Variables beyond this are counted in norms, but have no line of their own."""
@@ -62,7 +64,7 @@ class OptimizerProbe:
 
         def apply(optimizer: Any, gradients: Any, *arguments: Any, **keywords: Any) -> Any:
             gradients = list(gradients)
-            call = lambda: original(optimizer, gradients, *arguments, **keywords)  # noqa: E731
+            call = partial(original, optimizer, gradients, *arguments, **keywords)
             if self.depth:
                 return self._inner(gradients, call)
             variables = next(iter(arguments), keywords.get("trainable_variables"))
@@ -89,17 +91,17 @@ class OptimizerProbe:
         pairs = self._pairs(optimizer, gradients, variables) if steps.has_probes else []
         before = [as_array(variable) for _, variable in pairs]
         before = [None if array is None else array.copy() for array in before]
+        iterations = _iterations(optimizer)
         result = self._counted(gradients, call)
-        has_update = self.has_applied
+        has_update = self.has_applied if iterations is None else _iterations(optimizer) != iterations
         steps.updates += has_update
-        steps.skipped += not has_update
+        steps.skipped += hasattr(optimizer, "inner_optimizer") and not self.has_applied
         if steps.has_probes:
             self._tell(optimizer, pairs, before, has_update)
         return result
 
     def _counted(self, gradients: list[Any], call: Callable[[], Any]) -> Any:
         self.depth, self.has_applied, self.innermost = 1, False, gradients
-        self.is_wrapper_open = False
         try:
             result = call()
         finally:
@@ -123,8 +125,6 @@ class OptimizerProbe:
         return [pair for pair in zip(gradients, variables, strict=False) if pair[0] is not None]
 
     def _tell(self, optimizer: Any, pairs: list[tuple[Any, Any]], before: list[Any], has_update: bool) -> None:
-        from mpfix.validate.steps import loss_scale
-
         scale = (loss_scale(optimizer) or 1.0) if not self.takes_pairs else 1.0
         given = [(name_of(variable), as_array(gradient)) for gradient, variable in pairs]
         given = [(name, array) for name, array in given if is_float(array)]
@@ -180,13 +180,25 @@ def _scaler_classes(keras: Any) -> list[type]:
 
 
 def _neutral_scaling(original: Callable[..., Any]) -> Callable[..., Any]:
-    def init(optimizer: Any, inner_optimizer: Any, *arguments: Any, **keywords: Any) -> None:
-        is_dynamic = "dynamic" in original.__code__.co_varnames
-        kept = {name: value for name, value in keywords.items() if name in ("name",)}
-        neutral = {"dynamic": False, "initial_scale": 1.0} if is_dynamic else {"initial_scale": 1.0, "dynamic_growth_steps": 10**9}
-        original(optimizer, inner_optimizer, **neutral, **kept)
+    signature = inspect.signature(original)
+
+    def init(optimizer: Any, *arguments: Any, **keywords: Any) -> None:
+        bound = signature.bind(optimizer, *arguments, **keywords)
+        bound.arguments["initial_scale"] = 1.0
+        if "dynamic" in signature.parameters:
+            bound.arguments["dynamic"] = False
+            bound.arguments["dynamic_growth_steps"] = None
+        else:
+            bound.arguments["dynamic_growth_steps"] = 10**9
+        original(*bound.args, **bound.kwargs)
 
     return init
+
+
+def _iterations(optimizer: Any) -> float | None:
+    """How many updates an optimizer has made; with built-in accumulation that is fewer than its calls."""
+    array = as_array(getattr(optimizer, "iterations", None))
+    return None if array is None else float(array)
 
 
 def _all_finite(array: Any) -> bool:

@@ -62,10 +62,10 @@ def remember_lines(filename: str, text: str) -> None:
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
 
 
-def run_as_main(filename: str, text: str | None) -> None:
-    """Run a script as Python does: as the module `__main__`, from its file or from `text`."""
+def run_as_main(filename: str, text: str | None, values: Mapping[str, Any]) -> None:
+    """Run a script as Python does: as the module `__main__`, from its file or from `text`; `values` are there already."""
     module = types.ModuleType("__main__")
-    vars(module).update(__file__=filename, __builtins__=__builtins__, __cached__=None, __spec__=None)
+    vars(module).update(__file__=filename, __builtins__=__builtins__, __cached__=None, __spec__=None, **values)
     sys.modules["__main__"] = module
     code: Any
     if text is None:
@@ -83,6 +83,11 @@ def is_user_file(filename: str) -> bool:
         return False
     real = os.path.realpath(filename)
     return not real.startswith((*_LIBRARIES, _OURS)) and f"{os.sep}site-packages{os.sep}" not in real
+
+
+def is_our_file(filename: str) -> bool:
+    """Whether code of that file is a patch of mpfix, which is no part of what the script does."""
+    return os.path.realpath(filename).startswith(_OURS)
 
 
 _IS_USER: dict[str, bool] = {}

@@ -20,10 +20,10 @@ from typing import Any
 from mpfix.validate import memory
 from mpfix.validate.diversions import divert_tensorflow, watch_writes
 from mpfix.validate.layers import LayerProbe
-from mpfix.validate.optimizers import patch_optimizers
-from mpfix.validate.policies import force_policy
+from mpfix.validate.optimizers import OptimizerProbe, patch_optimizers
+from mpfix.validate.policies import patch_policies
 from mpfix.validate.record import Config, Recorder, StopTraining
-from mpfix.validate.sources import TextFinder, is_user_file, run_as_main
+from mpfix.validate.sources import TextFinder, is_our_file, is_user_file, run_as_main
 from mpfix.validate.stand_ins import defined_values, replace_input, replace_loaders
 from mpfix.validate.steps import Steps, patch_tensorflow
 from mpfix.validate.summary import summarise
@@ -55,6 +55,7 @@ class Worker:
         self.recorder = recorder
         self.steps = Steps(config, recorder)
         self.layers = LayerProbe(config, recorder, self.steps)
+        self.optimizers: list[OptimizerProbe] = []
         self.steps.on_swallowed = self.leave
 
     def run(self) -> dict[str, Any]:
@@ -78,11 +79,11 @@ class Worker:
             patch_tensorflow(module, self.steps)
             divert_tensorflow(module, self.recorder)
             return
-        force_policy(module, self.config)
+        patch_policies(module, self.recorder, self.config)
         module.utils.set_random_seed(self.config["seed"])
         replace_loaders(module, self.recorder)
         patch_models(module, self.steps, self.recorder, self.config)
-        patch_optimizers(module, self.steps)
+        self.optimizers.append(patch_optimizers(module, self.steps))
         self.layers.patch(module)
 
     def leave(self) -> None:
@@ -115,7 +116,7 @@ class Worker:
         """Close the step that is still open, and tell what can be told of the whole run."""
         try:
             self.steps.close()
-            self.recorder.write("summary", **summarise(self.steps, self.layers))
+            self.recorder.write("summary", **summarise(self.steps, self.layers, self.optimizers))
         except Exception as error:
             self.recorder.write("problem", what="summary", why=f"{type(error).__name__}: {error}")
 
@@ -166,9 +167,10 @@ class ImportHook(importlib.abc.MetaPathFinder):
 
 def _description(error: BaseException) -> dict[str, Any]:
     """An exception as data: type, text, the project's lines it passed, the traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_our_file(frame.filename)]
     mine = [frame for frame in frames if is_user_file(frame.filename)]
-    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
+    lines += traceback.format_exception_only(type(error), error)
     return {
         "type": type(error).__name__,
         "text": str(error)[:2000],

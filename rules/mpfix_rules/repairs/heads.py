@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from mpfix.diagnostic import Applicability, Effect
+from mpfix.frameworks.heads import Head, layers_of
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import layers_by_place
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, WrapExpression
@@ -18,7 +20,6 @@ LAYER_TITLE = 'Compute it in float32 with `dtype="float32"`'
 CAST_TITLE = "Cast its argument to float32"
 SHARED = "the same call makes hidden layers too: they would be computed in float32 as well"
 STARRED = "`**` may bring a `dtype` of its own"
-NO_CAST = "no name for a cast is imported here"
 
 
 def policy_evidence(policy: Value) -> tuple[Evidence, ...]:
@@ -37,27 +38,38 @@ def float32_head(
 
     Only shown where the call makes other layers than `heads` too, or where nothing can cast.
     """
+    found = _float32_intent(program, maker, heads)
+    if found is None:
+        return None
+    intent, reason = found
+    return FixIntent(
+        LAYER_TITLE if maker in layers_by_place(program) else CAST_TITLE,
+        Applicability.DISPLAY_ONLY if reason else Applicability.SAFE,
+        effect,
+        lambda: (ModuleEdits(maker.module, (intent,)),),
+        reason=reason,
+    )
+
+
+def float32_edits(program: Program, heads: Iterable[Head]) -> tuple[ModuleEdits, ...]:
+    """Every head in float32, but for those whose repair would reach hidden layers too."""
+    listed = list(heads)
+    layers = layers_of(listed)
+    found = ((one.maker, _float32_intent(program, one.maker, layers)) for one in listed)
+    intents = {maker: intent[0] for maker, intent in found if intent is not None and intent[1] is None}
+    return tuple(ModuleEdits(maker.module, (intent,)) for maker, intent in intents.items())
+
+
+def _float32_intent(program: Program, maker: Place, heads: frozenset[Object]) -> tuple[Intent, str | None] | None:
+    """What makes a head float32, and the reason why it may only be shown."""
     call = maker.node
     if not isinstance(call, ast.Call):
         return None
     made = layers_by_place(program).get(maker)
-    reason: str | None
     if made is None:
         intent = cast_argument(program, maker)
-        reason = NO_CAST if intent is None else None
-    else:
-        intent = with_float32(call)
-        reason = SHARED if made - heads else (STARRED if _has_stars(call) else None)
-    if intent is None:
-        return None
-    intents: tuple[Intent, ...] = (intent,)
-    return FixIntent(
-        CAST_TITLE if made is None else LAYER_TITLE,
-        Applicability.DISPLAY_ONLY if reason else Applicability.SAFE,
-        effect,
-        lambda: (ModuleEdits(maker.module, intents),),
-        reason=reason,
-    )
+        return (intent, None) if intent is not None else None
+    return with_float32(call), SHARED if made - heads else (STARRED if _has_stars(call) else None)
 
 
 def _has_stars(call: ast.Call) -> bool:

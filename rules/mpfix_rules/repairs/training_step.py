@@ -26,6 +26,7 @@ from mpfix_rules.repairs.places import (
     statement_of,
 )
 from mpfix_rules.repairs.plan import Offer, Plan, Refused, planned
+from mpfix_rules.repairs.update_places import means_the_same
 from mpfix_rules.repairs.wrappers import mean_in, wrap_optimizer
 
 APART = "the tape and its gradient are in different functions"
@@ -58,7 +59,7 @@ def needs_scaling(program: Program, step: Step) -> bool:
 
 def _repair(plan: Plan, step: Step) -> None:
     call = call_at(step.gradient)
-    if call is None or function_of(plan.program, call) is not function_of(plan.program, step.applied.node):
+    if call is None or not _shares_optimizer(plan.program, step, call):
         raise Refused("the gradient and its application are in different functions")
     if step.wrapped is False:
         _wrap(plan, step)
@@ -74,6 +75,15 @@ def _repair(plan: Plan, step: Step) -> None:
         add_unscaling(plan, step.gradient, optimizer)
     if plan.is_for_keras_3:
         clip_inside(plan, step)
+
+
+def _shares_optimizer(program: Program, step: Step, call: ast.Call) -> bool:
+    """Whether the name of the optimizer that applies means the same where the gradient is taken."""
+    if function_of(program, call) is function_of(program, step.applied.node):
+        return True
+    applied = call_at(step.applied)
+    receiver = applied.func.value if applied is not None and isinstance(applied.func, ast.Attribute) else None
+    return receiver is not None and means_the_same(program, receiver, call)
 
 
 def _title(plan: Plan, step: Step) -> str:

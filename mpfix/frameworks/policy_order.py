@@ -1,0 +1,223 @@
+"""What stood under which policy: pure half precision, and models made before the policy they were meant to have."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mpfix.frameworks.events import (
+    Applied,
+    Compiled,
+    Fitted,
+    FloatxSet,
+    GradientTaken,
+    LayerBuilt,
+    ModelBuilt,
+    ModelOutput,
+    OptimizerBuilt,
+    PolicySet,
+)
+from mpfix.frameworks.layers import is_default
+from mpfix.frameworks.surroundings import FunctionNode
+from mpfix.semantic.guards import Guard, conjoin
+from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
+from mpfix.semantic.run import Occurrence
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, At, Constant, Object, Record, Value
+
+MIXED = frozenset({"mixed_float16", "mixed_bfloat16"})
+
+
+@fact
+def moments(program: Program) -> dict[int, tuple[object, int]]:
+    """When each occurrence happened, by its id: in which course of events, and at which position in it.
+
+    A course is one root, or one function that no root reached: the order of two courses is nobody's knowledge.
+    """
+    found: dict[int, tuple[object, int]] = {}
+    root, last = 0, -1
+    for position, occurrence in enumerate(program.occurrences):
+        root, last = root + (occurrence.order <= last), occurrence.order
+        first = occurrence.chain[0].node if occurrence.chain else None
+        alone = first if isinstance(first, (FunctionNode, ast.ClassDef)) else None
+        found[id(occurrence)] = ((root, alone), position)
+    return found
+
+
+def is_before(program: Program, first: Occurrence, second: Occurrence) -> bool:
+    """Whether one thing surely happened before another, in the same course of events."""
+    (course, position), (other, later) = (moments(program)[id(one)] for one in (first, second))
+    return course == other and position < later
+
+
+# -- pure half precision
+
+
+@dataclass(frozen=True, slots=True)
+class PureHalf:
+    """float16 weights asked for at `place`. `how` says what it does.
+
+    `fresh`: layers become float16. `late`: layers were fixed before by `reason`, the rest of Keras becomes float16.
+    `beside`: a mixed policy, set at `reason`, decides on layers.
+    """
+
+    place: Place
+    occurrence: Occurrence
+    guard: Guard
+    how: str
+    reason: Place | None
+
+
+@fact
+def pure_halves(program: Program) -> tuple[PureHalf, ...]:
+    """`set_floatx("float16")` and the policy `float16`, where they have an effect."""
+    return (*_policies(program), *_floatx(program))
+
+
+def _policies(program: Program) -> Iterator[PureHalf]:
+    for case in program.cases(PolicySet, "policy.name"):
+        if case.constant("policy.name") == "float16":
+            yield PureHalf(case.place, case.occurrence, case.guard, "fresh", _first_made(program, case.place))
+
+
+def _floatx(program: Program) -> Iterator[PureHalf]:
+    for case in program.cases(FloatxSet, "name", "fixed"):
+        if case.constant("name") != "float16" or _is_put_back(program, case.occurrence):
+            continue
+        mixed = _mixed_beside(program, case)
+        fixed = case.at("fixed")
+        if mixed is not None:
+            yield PureHalf(case.place, case.occurrence, case.guard, "beside", mixed)
+        elif fixed is not None:
+            yield PureHalf(case.place, case.occurrence, case.guard, "late", fixed)
+        else:
+            yield PureHalf(case.place, case.occurrence, case.guard, "fresh", _first_made(program, case.place))
+
+
+def _first_made(program: Program, policy: Place) -> Place | None:
+    """The first model built under the policy of a place, else the first layer."""
+    for kind in (ModelBuilt, LayerBuilt):
+        for occurrence in program.happened(kind):
+            if _has_policy_of(occurrence, policy):
+                return occurrence.place
+    return None
+
+
+def _has_policy_of(occurrence: Occurrence, place: Place) -> bool:
+    policy = getattr(occurrence.event, "policy", NONE)
+    return any(isinstance(one, Record) and one.place == place for _, one in alternatives(policy))
+
+
+def _mixed_beside(program: Program, case: Case[FloatxSet]) -> Place | None:
+    """The mixed policy in force, or the one set later, before any layer is made under float16."""
+    for _, one in alternatives(case.event.policy, case.guard):
+        if _name(one) in MIXED and isinstance(one, Record):
+            return one.place
+    for occurrence in program.happened(LayerBuilt, ModelBuilt, PolicySet):
+        if is_before(program, case.occurrence, occurrence):
+            mixed = (one for _, one in alternatives(getattr(occurrence.event, "policy", NONE), case.guard))
+            is_set = isinstance(occurrence.event, PolicySet)
+            return next((occurrence.place for one in mixed if is_set and _name(one) in MIXED), None)
+    return None
+
+
+def _name(policy: Value) -> object:
+    name = policy.get("name") if isinstance(policy, Record) else NONE
+    return name.value if isinstance(name, Constant) else None
+
+
+def _is_put_back(program: Program, occurrence: Occurrence) -> bool:
+    """Whether another floatx follows before anything is made."""
+    for other in program.happened(FloatxSet, LayerBuilt, ModelBuilt, OptimizerBuilt, Compiled):
+        if is_before(program, occurrence, other):
+            return isinstance(other.event, FloatxSet) and other.guard <= occurrence.guard
+    return False
+
+
+# -- models made before their policy
+
+
+@dataclass(frozen=True, slots=True)
+class LatePolicy:
+    """A half policy set at `policy` after `made`, a model or a layer of one, that is trained afterwards.
+
+    `is_whole` is whether `made` is the trained model itself; `model` is that model.
+    """
+
+    policy: Case[PolicySet]
+    made: Object
+    built: Occurrence
+    model: Object
+    is_whole: bool
+    guard: Guard
+
+
+@fact
+def late_policies(program: Program) -> tuple[LatePolicy, ...]:
+    """Half policies that come too late for something that is trained."""
+    found: list[LatePolicy] = []
+    for case in program.cases(PolicySet, "policy.name", "before.name"):
+        name = case.constant("policy.name")
+        if name in MIXED and name != case.constant("before.name"):
+            found += _late_models(program, case)
+            found += _late_parts(program, case)
+    return tuple(found)
+
+
+def _late_models(program: Program, policy: Case[PolicySet]) -> Iterator[LatePolicy]:
+    for occurrence in program.happened(ModelBuilt):
+        assert isinstance(occurrence.event, ModelBuilt)
+        if not is_before(program, occurrence, policy.occurrence):
+            continue
+        model = occurrence.event.model
+        guard = _trained_after(program, policy, model)
+        for case in cases_of(occurrence, "policy"):
+            both = conjoin(guard, case.guard) if guard is not None else None
+            if both is not None and is_default(case.value("policy")):
+                yield LatePolicy(policy, model, occurrence, model, True, both)
+
+
+def _late_parts(program: Program, policy: Case[PolicySet]) -> Iterator[LatePolicy]:
+    built = {
+        occurrence.event.model if isinstance(occurrence.event, ModelBuilt) else occurrence.event.layer: occurrence
+        for occurrence in program.happened(LayerBuilt, ModelBuilt)
+        if isinstance(occurrence.event, (LayerBuilt, ModelBuilt))
+    }
+    for case in program.cases(ModelOutput, "tensor.early"):
+        made, model = case.value("tensor.early"), case.event.model
+        if made not in built or model not in built or not isinstance(made, Object) or made is model:
+            continue
+        guard = _trained_after(program, policy, model)
+        both = conjoin(guard, case.guard) if guard is not None else None
+        is_between = is_before(program, built[made], policy.occurrence) and is_before(
+            program, policy.occurrence, built[model]
+        )
+        if both is not None and is_between:
+            yield LatePolicy(policy, made, built[made], model, False, both)
+
+
+def _trained_after(program: Program, policy: Case[PolicySet], model: Object) -> Guard | None:
+    """The condition under which a policy is set and a model trained afterwards; None where it is not."""
+    for occurrence in program.happened(Compiled, Fitted, GradientTaken, Applied):
+        if is_before(program, policy.occurrence, occurrence) and model in _models_of(occurrence):
+            both = conjoin(policy.guard, occurrence.guard)
+            if both is not None:
+                return both
+    return None
+
+
+def _models_of(occurrence: Occurrence) -> list[Value]:
+    event = occurrence.event
+    if isinstance(event, (Compiled, Fitted)):
+        return [event.model]
+    given = event.sources if isinstance(event, GradientTaken) else getattr(event, "variables", NONE)
+    return [one.get("owner") for _, one in alternatives(given) if isinstance(one, Record) and one.kind == "variables"]
+
+
+def made_places(made: Object, output: Value) -> tuple[Place, ...]:
+    """Where the input and the first layer of an output were made."""
+    if not isinstance(output, Record):
+        return ()
+    first = output.get("input place")
+    return (first.place,) if isinstance(first, At) else ()

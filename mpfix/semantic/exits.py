@@ -1,0 +1,76 @@
+"""Paths that end before the end of a body: by `return`, `raise`, `break`, `continue`, or because nothing returns.
+
+Whoever lets paths end notes them in `run.exits`; a block goes on where none of its exits is taken, a loop, a function
+or a `try` takes out those that end with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mpfix.semantic.guards import Guard, outside
+from mpfix.semantic.values import Value
+
+if TYPE_CHECKING:
+    from mpfix.semantic.run import Run
+    from mpfix.semantic.store import Frame
+
+RETURN, BREAK, CONTINUE, RAISE, STOP = "return", "break", "continue", "raise", "stop"
+"""Kinds of exits; `stop` is the end of the program, or a loop that never ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A path that ended, and the path condition it ended under.
+
+    `frame` is the body that a `return`, `break` or `continue` stands in; `exception` is what was raised, where known.
+    """
+
+    kind: str
+    guard: Guard
+    frame: Frame | None = None
+    exception: Value | None = None
+
+
+def leave(run: Run, kind: str, frame: Frame | None = None, exception: Value | None = None) -> None:
+    """The current path ends here."""
+    run.exits.append(Exit(kind, run.path, frame, exception))
+
+
+def left_of(run: Run, path: Guard, mark: int) -> Guard | None:
+    """What the exits since `mark` leave of a path; None for nothing."""
+    if len(run.exits) == mark:
+        return path
+    return outside(path, [one.guard for one in run.exits[mark:]], run.limits.path_literals)
+
+
+def narrow(run: Run, path: Guard, mark: int) -> bool:
+    """Go on where no exit since `mark` was taken; False where nothing is left (the path then stays as it was)."""
+    left = left_of(run, path, mark)
+    run.path = path if left is None else left
+    return left is not None
+
+
+def take(run: Run, mark: int, kinds: tuple[str, ...], frame: Frame | None = None) -> list[Exit]:
+    """Take out the exits since `mark` of these kinds, those of `frame` only where it is given."""
+    recent = run.exits[mark:]
+    taken = [one for one in recent if one.kind in kinds and (frame is None or one.frame is frame)]
+    if taken:
+        run.exits[mark:] = [
+            one for one in recent if one.kind not in kinds or (frame is not None and one.frame is not frame)
+        ]
+    return taken
+
+
+@contextmanager
+def contained(run: Run) -> Iterator[None]:
+    """Whatever is called inside, the caller goes on: for code that a library calls."""
+    path, mark = run.path, len(run.exits)
+    try:
+        yield
+    finally:
+        del run.exits[mark:]
+        run.path = path

@@ -1,0 +1,132 @@
+"""Inside the child: data that stand in for what is not there."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from mpfix.validate.record import Recorder
+from mpfix.validate.replacing import public, replace_everywhere
+
+SAMPLES = (2048, 512)
+"""Samples of a dataset that could not be loaded: for training, for testing."""
+DOWNLOAD_SECONDS = 10
+IMAGES = {
+    "mnist": ((28, 28), 10, ()),
+    "fashion_mnist": ((28, 28), 10, ()),
+    "cifar10": ((32, 32, 3), 10, (1,)),
+    "cifar100": ((32, 32, 3), 100, (1,)),
+}
+NUMBERS = {"boston_housing": 13, "california_housing": 8}
+WORDS = {"imdb": 2, "reuters": 46}
+_ARRAY = re.compile(r"(?P<dtype>[a-z]+[0-9]*)\[(?P<shape>[0-9, ]*)\](?:<(?P<below>[0-9]+))?")
+_DATASET = re.compile(r"dataset\((?P<parts>.*)\)")
+
+
+def defined_values(defines: list[str], seed: int) -> dict[str, Any]:
+    """The value of each `NAME=SPEC`."""
+    pairs = (text.partition("=")[::2] for text in defines)
+    return {name.strip(): value_of(spec.strip(), seed) for name, spec in pairs}
+
+
+def value_of(spec: str, seed: int) -> Any:
+    """What a specification stands for.
+
+    `float32[1024,784]` is an array of numbers between 0 and 1, `int32[1024]<10` one of integers below 10,
+    `dataset(SPEC, SPEC, batch=32)` a `tf.data.Dataset` of such arrays; anything else is read as a Python literal.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if match := _DATASET.fullmatch(spec):
+        return _dataset(match["parts"], seed)
+    if match := _ARRAY.fullmatch(spec):
+        shape = tuple(int(part) for part in match["shape"].split(",") if part.strip())
+        return array(match["dtype"], shape, int(match["below"] or 10), seed)
+    try:
+        return ast.literal_eval(spec)
+    except (SyntaxError, ValueError):
+        raise ValueError(f"`{spec}` is no stand-in: write `float32[1024,784]`, `int32[1024]<10` or a literal") from None
+
+
+def array(dtype: str, shape: tuple[int, ...], below: int, seed: int) -> Any:
+    """Random numbers of that dtype and shape; integers are below `below`."""
+    import numpy
+
+    generator = numpy.random.default_rng(seed)
+    if dtype.startswith(("int", "uint")):
+        return generator.integers(0, below, size=shape).astype({"int": "int64", "uint": "uint64"}.get(dtype, dtype))
+    if dtype == "bool":
+        return generator.random(shape) < 0.5
+    return generator.random(shape).astype({"float": "float32"}.get(dtype, dtype))
+
+
+def replace_loaders(keras: Any, recorder: Recorder) -> None:
+    """Let the loaders of `keras.datasets` give arrays of the documented shape where the data cannot be had."""
+    for name in (*IMAGES, *NUMBERS, *WORDS):
+        original = public(keras, f"datasets.{name}.load_data")
+        if callable(original):
+            replace_everywhere(original, _loader(original, name, recorder))
+
+
+def replace_input(recorder: Recorder) -> None:
+    """Let `input` say at once that nobody will answer."""
+
+    def no_input(prompt: object = "") -> str:
+        recorder.once("input", str(prompt))
+        raise EOFError("nobody answers `input()` while a script is validated")
+
+    builtins.input = no_input
+
+
+def _loader(original: Callable[..., Any], name: str, recorder: Recorder) -> Callable[..., Any]:
+    def load_data(*arguments: Any, **keywords: Any) -> Any:
+        waits = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+        try:
+            return original(*arguments, **keywords)
+        except Exception as error:
+            # whatever the network or a broken archive makes of it
+            recorder.once("stand_in", f"keras.datasets.{name}", why=f"{type(error).__name__}: {error}"[:200])
+            return tuple(_split(name, samples, part, keywords) for part, samples in enumerate(SAMPLES))
+        finally:
+            socket.setdefaulttimeout(waits)
+
+    return load_data
+
+
+def _split(name: str, samples: int, seed: int, keywords: dict[str, Any]) -> tuple[Any, Any]:
+    import numpy
+
+    generator = numpy.random.default_rng(seed)
+    if name in IMAGES:
+        shape, classes, label_shape = IMAGES[name]
+        labels = generator.integers(0, classes, size=samples)
+        # each class has its own pattern, the same in both parts, so that there is something to learn
+        patterns = numpy.random.default_rng(99).integers(0, 160, size=(classes, *shape))
+        images = patterns[labels] + generator.integers(0, 96, size=(samples, *shape))
+        return images.astype("uint8"), labels.reshape((samples, *label_shape)).astype("uint8")
+    if name in NUMBERS:
+        features = generator.normal(size=(samples, NUMBERS[name])).astype("float32")
+        return features, (features @ numpy.arange(1, NUMBERS[name] + 1) / 10 + 20).astype("float32")
+    words = keywords.get("num_words") or 10000
+    length = keywords.get("maxlen") or 200
+    texts = [list(map(int, generator.integers(1, words, size=generator.integers(20, length)))) for _ in range(samples)]
+    holder = numpy.empty(samples, dtype=object)
+    holder[:] = texts
+    return holder, generator.integers(0, WORDS[name], size=samples)
+
+
+def _dataset(parts: str, seed: int) -> Any:
+    """A dataset of the arrays in `parts`, which are separated by commas outside brackets."""
+    import sys
+
+    pieces = [piece.strip() for piece in re.split(r",(?![^\[]*\])", parts)]
+    batch = next((int(piece.partition("=")[2]) for piece in pieces if piece.startswith("batch=")), 32)
+    arrays = tuple(value_of(piece, seed + i) for i, piece in enumerate(pieces) if not piece.startswith("batch="))
+    tensorflow = sys.modules.get("tensorflow") or __import__("tensorflow")
+    return tensorflow.data.Dataset.from_tensor_slices(arrays if len(arrays) > 1 else arrays[0]).batch(batch)
