@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from mpfix import __version__
-from mpfix.cli import apply, check, console, rule, rules, settings
+from mpfix.cli import apply, check, console, rule, rules, settings, validate
 from mpfix.cli.exit_status import ExitStatus
 from mpfix.errors import MpfixError
 
@@ -31,6 +31,7 @@ app.command("apply")(apply.apply)
 app.command("rule")(rule.rule)
 app.command("rules")(rules.rules)
 app.command("settings")(settings.settings)
+app.command("validate")(validate.validate)
 
 
 def _print_version(value: bool) -> None:

@@ -44,6 +44,8 @@ def write_bytes(content: bytes) -> None:
 
 def write_aside(text: str) -> None:
     """Put text on standard error: messages, and the report where standard output carries something to go on with."""
+    # both may end in one log: what was said first stands first
+    _attempt(sys.stdout, sys.stdout.flush)
     _attempt(sys.stderr, lambda: sys.stderr.write(text))
 
 

@@ -18,7 +18,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.keys import public_names
 from mpfix.frameworks.sums import Cell, is_variable
-from mpfix.frameworks.surroundings import function_around
+from mpfix.frameworks.surroundings import function_around, is_read_nowhere
 from mpfix.frameworks.windows import Update, updates
 from mpfix.semantic.library import NameMissing
 from mpfix.semantic.program import Program, alternatives, fact
@@ -136,6 +136,24 @@ def divisions(program: Program, accumulator: Value) -> Iterator[Occurrence]:
     """Where a sum is divided."""
     for occurrence in program.happened(Divided):
         if isinstance(occurrence.event, Divided) and occurrence.event.accumulator == accumulator:
+            yield occurrence
+
+
+def vain_divisions(program: Program, update: Update) -> Iterator[Occurrence]:
+    """Where the gradients of an update that are no sum are divided, for a name that nobody reads."""
+    applied = {update.property(name) for name in ("divided at", "divided again at")}
+    for occurrence in program.happened(Divided):
+        event = occurrence.event
+        assert isinstance(event, Divided)
+        if (
+            At(occurrence.place) in applied
+            or event.accumulator != NONE
+            or not isinstance(event.gradients, Record)
+            or update.taken is None
+        ):
+            continue
+        is_same = _taken(event.gradients) == update.taken and occurrence.chain == update.occurrence.chain
+        if is_same and is_read_nowhere(program, occurrence.place):
             yield occurrence
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mpfix.frameworks.events import Cast, HalfInput
+from mpfix.frameworks.layers import is_default
+from mpfix.frameworks.policy_order import is_reached
 from mpfix.frameworks.surroundings import FunctionNode, functions_by_module, scope_around, span
 from mpfix.semantic.program import Case, Program, fact
 from mpfix.semantic.syntax import Module, Place
@@ -40,6 +42,8 @@ def useless_casts(program: Program) -> tuple[UselessCast, ...]:
         cast, policy = case.at("tensor.cast at"), case.value("policy")
         if cast is None or not isinstance(policy, Record) or not _serves_inputs_only(program, cast):
             continue
+        if is_default(policy) and not is_reached(program, case.occurrence):
+            continue  # who calls it may set a policy
         event = case.event
         made = event.model if isinstance(event.model, Object) else event.layer
         is_float = _is_floating(event.tensor) or event.takes_integers

@@ -152,12 +152,13 @@ def _plain(result: Any) -> Any:
     return tuple(result) if isinstance(result, list) else result
 
 
-def is_version(value: Value) -> bool:
+def is_version(run: Run, value: Value) -> bool:
     """Whether a value is a version, or was computed from one."""
     inner = widened(value)
-    if isinstance(inner, Sequence):
-        return any(is_version(one) for one in inner.items)
-    return isinstance(inner, Record) and inner.kind == "version"
+    if isinstance(inner, Record):
+        return inner.kind == "version"
+    content = list_content(run, inner) if isinstance(inner, (Sequence, Object)) else None
+    return content is not None and any(is_version(run, one) for one in content.items)
 
 
 def version_operator(run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:

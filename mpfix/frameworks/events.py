@@ -301,7 +301,7 @@ class Overwritten(Event):
 
 @dataclass(frozen=True, slots=True)
 class Divided(Event):
-    """A sum was divided; `gradients` is what came out."""
+    """A sum was divided, or gradients that are none (`accumulator` is None); `gradients` is what came out."""
 
     accumulator: Value
     gradients: Value

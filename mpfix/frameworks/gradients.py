@@ -168,8 +168,7 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     if not is_division:
         return gradients.having({}, run.place(node))
     result = divided(run, gradients, factor, node)
-    if accumulator is not None:
-        run.emit(Divided(node, accumulator, result))
+    run.emit(Divided(node, accumulator if accumulator is not None else NONE, result))
     return result
 
 

@@ -219,6 +219,15 @@ def heads_by_default(program: Program) -> tuple[Head, ...]:
     return tuple(_heads(program, lambda case, *_: "float16" if is_default(case.value("tensor.policy")) else None))
 
 
+def _is_left_out(program: Program, model: Object) -> bool:
+    """Whether an output without a loss of its own is no head: another model gets it, or the losses judge others."""
+    compiled = (o.event for o in program.happened(Compiled))
+    by_output = any(
+        isinstance(event, Compiled) and event.model is model and isinstance(event.kinds, Record) for event in compiled
+    )
+    return model in feeding_models(program) or by_output or bool(_computed(program, model))
+
+
 def _dtype_of_half(case: Case[ModelOutput], *dtypes: str) -> str | None:
     found = [case.constant(one) for one in dtypes]
     return found[0] if all(one in HALF for one in found) else None
@@ -229,8 +238,8 @@ def _heads(program: Program, dtype_of: Callable[..., str | None]) -> Iterator[He
         maker, dtype = case.at("tensor.activation maker"), dtype_of(case, "tensor.activation dtype", "tensor.dtype")
         if maker is not None and dtype is not None and case.constant("tensor.activation") in PROBABILITIES:
             losses = losses_of(program, case.event, maker)
-            is_fed_on = not losses and case.event.model in feeding_models(program)
-            if not is_fed_on and not any(loss.kind == "regression" for loss in losses):
+            is_judged = bool(losses) or not _is_left_out(program, case.event.model)
+            if is_judged and not any(loss.kind == "regression" for loss in losses):
                 yield _head(case, maker, dtype, "probabilities", losses)
     for case in output_cases(program, *_MADE):
         maker, dtype = case.at("tensor.maker"), dtype_of(case, "tensor.dtype")

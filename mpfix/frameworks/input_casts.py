@@ -52,7 +52,7 @@ def note_input(lib: KerasLibrary, run: Run, target: Object, arguments: Arguments
                     compute_dtype(run, run.get(layer, "policy")),
                     model,
                     run.get(model if isinstance(model, Object) else layer, "policy"),
-                    is_inside=owner != NONE,
+                    is_inside=lib.nesting(run) > 0,
                     takes_integers=target.cls is None and lib.role(target) == "model",
                 )
             )

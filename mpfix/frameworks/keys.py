@@ -67,11 +67,12 @@ FAMILIES = frozenset(
         "models",
         "optimizers",
         "regularizers",
+        "utils",
     ]
 )
 """Namespaces of Keras whose private submodules (`keras.layers.core.dense`) are dropped from a name."""
 
-PUBLIC_SUBMODULES = frozenset({"experimental", "legacy", "schedules"})
+PUBLIC_SUBMODULES = frozenset({"bounding_boxes", "experimental", "legacy", "schedules"})
 
 PRIVATE_SUBMODULES = frozenset(
     [
@@ -145,6 +146,8 @@ def _public(name: str) -> str:
     parts = name.split(".")
     if len(parts) < 3:
         return name
+    if parts[1:] == ["models", "Input"]:
+        return "keras.Input"
     if parts[1] == "engine":
         return ENGINE.get(parts[2] if len(parts) == 3 else parts[3], name)
     if parts[1] in ("optimizer_v2", "optimizer_v1", "optimizer_experimental"):

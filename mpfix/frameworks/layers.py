@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.handlers import Functions, Methods
-from mpfix.frameworks.policies import as_policy, compute_dtype
+from mpfix.frameworks.policies import as_policy, compute_dtype, home_of
 from mpfix.frameworks.ranks import input_rank, rank_after
 from mpfix.frameworks.tables import load_table
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
+    FALSE_VALUE,
     NONE,
     TRUE_VALUE,
     Arguments,
@@ -119,14 +120,22 @@ def make_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
         if value is not None:
             run.set(layer, f"argument {argument}", value)
     run.set(layer, "input rank", input_rank(run, arguments) if arguments.keyword("shape") is None else NONE)
-    mark_made(run, layer, policy, function.key, node)
+    trains = has_weights(name) and arguments.keyword("trainable") != FALSE_VALUE
+    mark_made(lib, run, layer, function, node, trains=trains)
     return layer
 
 
-def mark_made(run: Run, layer: Object, policy: Value, key: str, node: ast.AST) -> None:
-    """A layer was constructed: the event, and the note that there is one."""
+def mark_made(lib: KerasLibrary, run: Run, layer: Object, cls: Library, node: ast.AST, *, trains: bool = True) -> None:
+    """A layer was constructed: the event, and the note that there is one. `cls` is its class, or that of its base."""
     note_layer(run, node)
-    run.emit(LayerBuilt(node, layer, key, policy))
+    policy, ambient = run.get(layer, "policy"), run.get_global("policy") or NONE
+    home = home_of(lib, run, cls.package)
+    run.emit(LayerBuilt(node, layer, layer_key(layer), policy, cls.package, home, ambient, trains))
+
+
+def layer_key(layer: Object) -> str:
+    """The class of a layer, for people and tables."""
+    return layer.cls.name if layer.cls is not None else layer.key
 
 
 def note_layer(run: Run, node: ast.AST) -> None:
@@ -266,9 +275,12 @@ def _distributed(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
 
 def _is_early(run: Run, layer: Object, name: str) -> bool:
     """Whether a layer with weights was made under the library's default policy."""
-    if name in WITHOUT_WEIGHTS or not any(word in name for word in WITH_WEIGHTS):
-        return False
-    return is_default(run.get(layer, "policy"))
+    return has_weights(name) and is_default(run.get(layer, "policy"))
+
+
+def has_weights(name: str) -> bool:
+    """Whether a layer class of Keras has weights."""
+    return name not in WITHOUT_WEIGHTS and any(word in name for word in WITH_WEIGHTS)
 
 
 def is_default(policy: Value) -> bool:

@@ -15,6 +15,7 @@ from mpfix.frameworks import (
     optimizers,
     outputs,
     policies,
+    policy_traces,
     rows,
     sum_uses,
     sums,
@@ -22,19 +23,19 @@ from mpfix.frameworks import (
     tensors,
     variables,
 )
-from mpfix.frameworks.events import AttributeTested, ModelBuilt, PolicySet
+from mpfix.frameworks.ambient import ambient_policy
+from mpfix.frameworks.events import AttributeTested, ModelBuilt, StrategyMade
 from mpfix.frameworks.handlers import Function, Method
 from mpfix.frameworks.keys import canonical, public_names
 from mpfix.semantic.calls import call_method, class_attribute
-from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
+    At,
     Bound,
-    Choice,
     Class,
     Constant,
     Library,
@@ -49,10 +50,12 @@ from mpfix.semantic.values import Function as ProjectFunction
 FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
     **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
+    **policy_traces.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
     **tapes.METHODS, **variables.METHODS, **environment.METHODS,
+    **policy_traces.METHODS,
 }  # fmt: skip
 TAPES = frozenset({"tensorflow.GradientTape"})
 HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
@@ -72,6 +75,7 @@ def role_of(key: str) -> str | None:
     return rows.role_of(key)
 
 
+OLD = "tensorflow.compat.v1."
 OBJECTS = frozenset({"strategy", "metric", "schedule", "callback", "initializer", "regularizer", "constraint"})
 """Roles of objects of which no more is known than that they are there."""
 
@@ -136,30 +140,11 @@ class KerasLibrary:
 
     def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
         """What nobody called is built under Ambient: the policies that any code of the component sets."""
-        if run.get_global("policy set") is None and run.module is not None:
+        policy = ambient_policy(run, occurrences)
+        if policy is not None:
+            run.set_global("policy", policy)
+        elif run.module is not None and run.get_global("policy set") is not None:
             self.start_policy(run, run.module.tree)
-        found = [o for o in occurrences if isinstance(o.event, PolicySet)]
-        if not found:
-            return
-        alternatives: list[tuple[Guard, Value]] = []
-        for occurrence in reversed(found):
-            event = cast(PolicySet, occurrence.event)
-            alternatives.append((occurrence.guard, event.policy))
-        plain = {str(value.get("name")) for _, value in alternatives if isinstance(value, Record)}
-        if len(plain) > 1 and any(not guard for guard, _ in alternatives):
-            # several policies, and none says when: each may be the one in force
-            alternatives = [
-                (frozenset({(Unknown(("policy of", value), f"the policy of line {value.place.line}"), True)}), value)
-                if isinstance(value, Record)
-                else (guard, value)
-                for guard, value in alternatives
-            ]
-        default = run.get_global("policy")
-        if default is not None and not isinstance(default, Choice):
-            alternatives.append((TRUE, default))
-        merged = run.merge(alternatives)
-        if merged is not None:
-            run.set_global("policy", merged)
 
     def nesting(self, run: Run) -> int:
         """How many models are being called right now."""
@@ -220,7 +205,7 @@ class KerasLibrary:
 
     def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
         if isinstance(receiver, Library):
-            if receiver.key.startswith("keras."):
+            if receiver.key.partition(".")[0] == "keras":
                 return self._member(run, canonical(f"{receiver.key}.{name}").name, receiver.package, node)
             key = canonical(f"{receiver.key}.{name}")
             return self._member(run, key.name, key.package, node)
@@ -238,6 +223,8 @@ class KerasLibrary:
             return Record("variables", run.place(node), {"owner": receiver})
         if name == "experimental_run_v2":
             return Bound(Library("strategy.experimental_run_v2"), receiver)
+        if name == "map" and not _defined_by_project(run, name):
+            return policy_traces.duck_map(receiver)
         if name in optimizers.DUCK and not _defined_by_project(run, name):
             return Bound(Library(f"optimizer.{name}"), receiver)
         return None
@@ -270,6 +257,7 @@ class KerasLibrary:
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         tapes.note_given(run, function, arguments, node)
+        policy_traces.note_given(run, function, arguments, node)
         found = self._call(run, function, arguments, node)
         sum_uses.note_used(run, function, arguments, found, node)
         return found
@@ -287,6 +275,9 @@ class KerasLibrary:
 
     def _call_name(self, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
         key = function.key
+        if key.startswith(OLD) and key not in FUNCTIONS:
+            # what TensorFlow 1 left under `compat.v1` does what its namesake of today does, where there is one
+            key = f"tensorflow.{key[len(OLD) :]}"
         handler = FUNCTIONS.get(key)
         if handler is not None:
             return handler(self, run, function, arguments, node)
@@ -317,6 +308,7 @@ class KerasLibrary:
                 run.set(made, "single", TRUE_VALUE)
             elif role == "strategy":
                 self.distribute(run)
+                self._note_strategy(run, key, node)
             return made
         if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
             return models.make_application(self, run, function, arguments, node)
@@ -325,6 +317,11 @@ class KerasLibrary:
         if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
             return run.unknown(node)
         return None
+
+    def _note_strategy(self, run: Run, key: str, node: ast.AST) -> None:
+        run.emit(StrategyMade(node, key, run.get_global("policy") or NONE))
+        if key.endswith("TPUStrategy"):
+            run.set_global("tpu", At(run.place(node)))
 
     def _call_method(self, run: Run, function: Bound, arguments: Arguments, node: ast.AST) -> Value | None:
         assert isinstance(function.function, Library)
@@ -348,6 +345,7 @@ class KerasLibrary:
         role = self.role(function)
         if role in ("model", "layer"):
             input_casts.note_input(self, run, function, arguments, node)
+            policy_traces.note_mapped(run, function, node)
         if role == "model":
             return models.call_model(self, run, function, arguments, node)
         if role == "layer":
@@ -403,12 +401,13 @@ class KerasLibrary:
         role = self.role(instance)
         if role in ("model", "layer"):
             run.set(instance, "policy", run.get_global("policy") or run.unknown(node))
+            policy_traces.note_values(run, arguments.values(), node)
         if role == "model":
             self.models.append(instance)
             run.emit(ModelBuilt(node, instance, run.get(instance, "policy")))
         elif role == "layer":
-            key = instance.cls.name if instance.cls else ""
-            layers.mark_made(run, instance, run.get(instance, "policy"), key, node)
+            bases = instance.cls.library_bases() if instance.cls else ()
+            layers.mark_made(self, run, instance, bases[0] if bases else Library("keras.layers.Layer"), node)
         elif role == "optimizer":
             run.set(instance, "wrapped", Unknown(("wrapped", instance.serial), "wrapped"))
 
@@ -449,10 +448,11 @@ class KerasLibrary:
     def store_item(self, run: Run, receiver: Value, key: Value, value: Value, node: ast.AST) -> bool:
         if isinstance(receiver, Library) and receiver.key == "os.environ":
             environment.set_variable(run, key, value)
+            policy_traces.note_variable(run, key, value, node)
         return True
 
     def operator(self, run: Run, operator: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
-        if any(environment.is_version(one) for one in operands):
+        if any(environment.is_version(run, one) for one in operands):
             return environment.version_operator(run, operator, operands, node)
         found = gradients.arithmetic(self, run, operator, operands, node)
         if found is not None:

@@ -10,7 +10,7 @@ from mpfix.frameworks.gradients import divided
 from mpfix.frameworks.handlers import Function, Functions
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.loss_kinds import kind_named, kind_of_loss
-from mpfix.frameworks.scales import first_set
+from mpfix.frameworks.scales import first_set, scale_of
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     FALSE_VALUE,
@@ -135,6 +135,9 @@ def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ..
         properties["half"] = half
     if len(losses) > 1 and name in ("Add", "Sub"):
         properties |= _of_sum(losses)
+    if not losses and main.get("layer") == NONE and main.get("model") == NONE and name in ("Add", "Mult", "Div"):
+        # numbers that come from no model, met by a value that nobody knows: that one may be the loss
+        properties["scaled"] = next((scale_of(one) for one in plain if scale_of(one) != NONE), NONE)
     result = Record("tensor", run.place(node), properties)
     if losses and len(operands) == 2 and name in ("Div", "FloorDiv", "Mult"):
         return _multiple(run, name, result, operands[1] if plain[0] is main else operands[0], node)

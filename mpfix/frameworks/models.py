@@ -10,7 +10,7 @@ from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, P
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
 from mpfix.frameworks.loss_kinds import kinds_of
-from mpfix.frameworks.outputs import each_tensor
+from mpfix.frameworks.outputs import each_tensor, note_output
 from mpfix.frameworks.policies import compute_dtype
 from mpfix.semantic.calls import call_method, class_attribute
 from mpfix.semantic.containers import list_content
@@ -114,8 +114,10 @@ def _compile(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments,
     automatic = arguments.keyword("auto_scale_loss")
     loss = arguments.get(1, "loss") or NONE
     kinds = kinds_of(run, loss, run.place(node))
-    run.emit(Compiled(node, receiver, optimizer, loss, kinds))
-    run.set(receiver, "optimizer", compiled_optimizer(lib, run, receiver, optimizer, automatic, node))
+    compiled = compiled_optimizer(lib, run, receiver, optimizer, automatic, node)
+    wrapped = run.each(compiled, lambda one: optimizers.is_wrapped(run, one))
+    run.emit(Compiled(node, receiver, optimizer, loss, kinds, run.get(receiver, "policy"), wrapped))
+    run.set(receiver, "optimizer", compiled)
     run.set(receiver, "compile loss", loss)
     run.set(receiver, "compile kinds", kinds)
     run.set(receiver, "compiled", TRUE_VALUE)
@@ -168,7 +170,8 @@ def run_train_step(lib: KerasLibrary, run: Run, model: Object, node: ast.AST) ->
         arguments = Arguments((Unknown(("data", node), "data"),))
         run_loop(run, LoopKey(run.place(node), 0), lambda: _call_quietly(run, chosen, arguments, node), counted=True)
     elif model.cls is not None:
-        call_model(lib, run, model, Arguments((Unknown(("data", node), "data"),)), node)
+        data = Unknown(("data", node), "data")
+        call_model(lib, run, model, Arguments((data,), (("training", TRUE_VALUE),)), node)
 
 
 def _call_quietly(run: Run, method: Value, arguments: Arguments, node: ast.AST) -> None:
@@ -229,7 +232,7 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
         run.set_global(input_casts.CALLING, before)
         lib.enter_model(run, -1)
     if lib.nesting(run) == 0 and output is not None:
-        run.set(model, "call output", output)
+        note_output(run, model, output)
     return output if output is not None else run.unknown(node)
 
 
@@ -332,7 +335,7 @@ def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
         outputs = arguments.get(1, "outputs")
         if outputs is not None and not isinstance(outputs, Unknown):
             run.set(receiver, "outputs", outputs)
-            run.set(receiver, "call output", outputs)
+            note_output(run, receiver, outputs)
         dtype = arguments.keyword("dtype")
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))

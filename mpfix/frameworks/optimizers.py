@@ -125,7 +125,8 @@ def note_policy(run: Run, optimizer: Value, policy: Value) -> None:
     run.each(optimizer, note)
 
 
-def _wrapped(run: Run, receiver: Value) -> Value:
+def is_wrapped(run: Run, receiver: Value) -> Value:
+    """Whether an optimizer scales losses."""
     if isinstance(receiver, Object) and receiver.kind == "optimizer":
         return run.get(receiver, "wrapped")
     return Unknown(("wrapped", receiver), "wrapped")
@@ -140,7 +141,7 @@ def state_of(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Rec
     foreign = TRUE_VALUE if isinstance(backend, Constant) and backend.value != "tensorflow" else NONE
     distributed = run.get_global("distributed") or foreign
     if not (isinstance(receiver, Object) and receiver.kind == "optimizer"):
-        return Record("optimizer", run.place(node), {"wrapped": _wrapped(run, receiver), "distributed": distributed})
+        return Record("optimizer", run.place(node), {"wrapped": is_wrapped(run, receiver), "distributed": distributed})
     names = ("wrapped", "wrapped at", "automatic", "policy", "inner", "off")
     properties = {name: run.get(receiver, name) for name in names if run.get(receiver, name) != NONE}
     inner = run.get(receiver, "inner")
@@ -175,7 +176,7 @@ def _scale(method: str) -> Method:
 
 def _use(lib: KerasLibrary, run: Run, receiver: Value, name: str, node: ast.AST, *, called: bool = True) -> None:
     state = state_of(lib, run, receiver, node)
-    run.emit(ScalingMethodUsed(node, receiver, name, called, _wrapped(run, receiver), state))
+    run.emit(ScalingMethodUsed(node, receiver, name, called, is_wrapped(run, receiver), state))
 
 
 def _may_record(run: Run) -> bool:
@@ -196,7 +197,7 @@ def scaled_by(
         "scaled": optimizer,
         "scaled at": place,
         "scaled method": Constant(method),
-        "scaled wrapped": _wrapped(run, optimizer),
+        "scaled wrapped": is_wrapped(run, optimizer),
         "scaled late": Constant(late),
         "scaled fixed": Constant(factor != NONE),
     }
@@ -232,7 +233,7 @@ def _apply(method: str) -> Method:
         gradients = gradients_of(lib, run, given, node)
         variables = arguments.get(1, "trainable_variables") if method == "apply" else variables_of(run, given)
         state = state_of(lib, run, receiver, node)
-        wrapped = _wrapped(run, receiver)
+        wrapped = is_wrapped(run, receiver)
         run.emit(Applied(node, receiver, gradients, variables or NONE, method, wrapped, NONE, state))
         return NONE
 
@@ -250,7 +251,7 @@ def _minimize(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments
     _use(lib, run, receiver, "minimize", node)
     gradients = taken(run, value, NONE, node, trained_half(run, variables))
     gradients = gradients.having({"minimize": TRUE_VALUE})
-    state, wrapped = state_of(lib, run, receiver, node), _wrapped(run, receiver)
+    state, wrapped = state_of(lib, run, receiver, node), is_wrapped(run, receiver)
     run.emit(Applied(node, receiver, gradients, variables, "minimize", wrapped, NONE, state))
     return NONE
 
@@ -280,12 +281,12 @@ def has_method(lib: KerasLibrary, run: Run, receiver: Value, name: str) -> bool 
     if name in ("get_scaled_loss", "get_unscaled_gradients"):
         if lib.generation == 3:
             return False
-        wrapped = _wrapped(run, receiver)
+        wrapped = is_wrapped(run, receiver)
         return bool(wrapped.value) if isinstance(wrapped, Constant) else None
     if name == "scale_loss":
         return lib.generation == 3
     if name in ("inner_optimizer", "initial_scale", "dynamic_growth_steps"):
-        wrapped = _wrapped(run, receiver)
+        wrapped = is_wrapped(run, receiver)
         return bool(wrapped.value) if isinstance(wrapped, Constant) else None
     return None
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
+MOST_OUTPUTS = 4
+"""Results of a model's own `call` that are remembered."""
+
+
 def emit_outputs(lib: KerasLibrary, run: Run) -> None:
     """At the end of a run: the tensors that leave each model."""
     from mpfix.frameworks.models import model_output
@@ -24,12 +28,22 @@ def emit_outputs(lib: KerasLibrary, run: Run) -> None:
             if model.summary:
                 continue
             saved, run.module = run.module, model.place.module
-            outputs = run.get(model, "call output")
-            if outputs == NONE and (model.cls is None or run.get(model, "content") != NONE):
+            seen = run.get(model, "call outputs")
+            outputs = list(seen.items) if isinstance(seen, Sequence) else []
+            if not outputs and (model.cls is None or run.get(model, "content") != NONE):
                 unseen = Unknown(("input", model.serial), "input")
-                outputs = model_output(lib, run, model, unseen, model.place.node)
-            _emit_each(run, model, outputs)
+                outputs.append(model_output(lib, run, model, unseen, model.place.node))
+            for one in outputs:
+                _emit_each(run, model, one)
             run.module = saved
+
+
+def note_output(run: Run, model: Object, output: Value) -> None:
+    """What a model's own `call` gave: another result, say of training, does not replace it."""
+    seen = run.get(model, "call outputs")
+    known = seen.items if isinstance(seen, Sequence) else ()
+    if output not in known:
+        run.set(model, "call outputs", Sequence((*known, output)[-MOST_OUTPUTS:]))
 
 
 def _emit_each(run: Run, model: Object, outputs: Value) -> None:

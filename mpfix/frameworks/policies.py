@@ -5,10 +5,22 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.events import FloatxSet, PolicySet
+from mpfix.frameworks.events import FloatxSet, PolicyMade, PolicySet
+from mpfix.frameworks.generation import LEGACY_SWITCH
 from mpfix.frameworks.handlers import Functions
 from mpfix.semantic.run import Run
-from mpfix.semantic.values import NONE, Arguments, At, Constant, Library, Record, Unknown, Value
+from mpfix.semantic.values import (
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    At,
+    Constant,
+    Library,
+    Loop,
+    Record,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -20,6 +32,9 @@ TENSOR_DTYPES = DTYPES | {
     "complex64", "complex128",
 }  # fmt: skip
 DTYPE_MODULES = frozenset({"tensorflow", "tensorflow.dtypes", "tensorflow.compat.v1", "numpy", "jax.numpy"})
+WIPED = ("wiped at", "wiped", "wiped name")
+"""Of a default policy: where the session was cleared that had another one, where that was set, and its name."""
+
 POLICY_NAMES = DTYPES | {"mixed_float16", "mixed_bfloat16"}
 
 SETTERS = (
@@ -80,6 +95,18 @@ def _compute(name: Value) -> Value:
     return Unknown(("compute dtype", name), f"compute dtype of {name}")
 
 
+def home_of(lib: KerasLibrary, run: Run, package: str) -> str:
+    """The package whose state a Keras package uses: `tf.keras` is one of the other two; empty where nobody knows."""
+    if package in ("keras", "tf_keras"):
+        return package
+    if package != "tensorflow.keras":
+        return ""
+    legacy = run.get_global(f"environment {LEGACY_SWITCH}")
+    if isinstance(legacy, Constant):
+        return "tf_keras" if str(legacy.value).lower() in ("1", "true") else "keras"
+    return "keras" if lib.generation == 3 and legacy is None else ""
+
+
 def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     given = next(
         (arguments.get(0, name) for name in ("policy", "dtype_policy", "name") if arguments.get(0, name)), None
@@ -95,7 +122,8 @@ def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
     before = run.get_global("policy") or NONE
     run.set_global("policy", policy)
     run.set_global("policy set", At(run.place(node)))
-    run.emit(PolicySet(node, policy, function.package, before))
+    home, tpu = home_of(lib, run, function.package), run.get_global("tpu") or NONE
+    run.emit(PolicySet(node, policy, function.package, before, home, tpu))
     return NONE
 
 
@@ -103,7 +131,7 @@ def _make_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
     name = arguments.get(0, "name")
     if name is None:
         return run.get_global("policy") if lib.generation == 3 else run.unknown(node)
-    return run.each(
+    made = run.each(
         name,
         lambda one: (
             policy_record(run, one, node, **{"made at": At(run.place(node))})
@@ -111,6 +139,8 @@ def _make_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
             else _as_policy(run, one, node)
         ),
     )
+    run.emit(PolicyMade(node, made))
+    return made
 
 
 def _read_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -146,8 +176,24 @@ def _read_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
 def _clear_session(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     """Keras 3 puts the global policy back to its default; Keras 2 keeps it."""
     if lib.generation == 3:
+        before = run.get_global("policy") or NONE
         lib.start_policy(run, node)
+        fresh = run.get_global("policy")
+        assert isinstance(fresh, Record)
+        run.set_global("policy", run.each(before, lambda one: _wiped(run, one, fresh, node)))
     return NONE
+
+
+def _wiped(run: Run, before: Value, fresh: Record, node: ast.AST) -> Value:
+    """The default policy, which remembers the one that a session's end wiped first."""
+    if isinstance(before, Loop):
+        before = before.initial
+    if not isinstance(before, Record):
+        return fresh
+    if before.get("default") == TRUE_VALUE:
+        kept = {name: before.get(name) for name in WIPED if before.get(name) != NONE}
+        return fresh.having(kept)
+    return fresh.having(dict(zip(WIPED, (At(run.place(node)), At(before.place), before.get("name")), strict=True)))
 
 
 FUNCTIONS: Functions = {

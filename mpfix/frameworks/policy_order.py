@@ -30,12 +30,12 @@ MIXED = frozenset({"mixed_float16", "mixed_bfloat16"})
 
 
 @fact
-def moments(program: Program) -> dict[int, tuple[object, int]]:
+def moments(program: Program) -> dict[int, tuple[tuple[int, ast.AST | None], int]]:
     """When each occurrence happened, by its id: in which course of events, and at which position in it.
 
     A course is one root, or one function that no root reached: the order of two courses is nobody's knowledge.
     """
-    found: dict[int, tuple[object, int]] = {}
+    found: dict[int, tuple[tuple[int, ast.AST | None], int]] = {}
     root, last = 0, -1
     for position, occurrence in enumerate(program.occurrences):
         root, last = root + (occurrence.order <= last), occurrence.order
@@ -43,6 +43,12 @@ def moments(program: Program) -> dict[int, tuple[object, int]]:
         alone = first if isinstance(first, (FunctionNode, ast.ClassDef)) else None
         found[id(occurrence)] = ((root, alone), position)
     return found
+
+
+def is_reached(program: Program, occurrence: Occurrence) -> bool:
+    """Whether something happens in a root, and not only in a function that nobody calls, under a policy of others."""
+    (_, alone), _ = moments(program)[id(occurrence)]
+    return alone is None
 
 
 def is_before(program: Program, first: Occurrence, second: Occurrence) -> bool:

@@ -6,13 +6,13 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mpfix.frameworks import layers, optimizers, policies
 from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
-from mpfix.frameworks.tables import load_table
+from mpfix.frameworks.tables import function_rows, load_table
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -82,27 +82,22 @@ def _roles() -> tuple[tuple[str, str, str], ...]:
     return tuple((row["below"], row.get("suffix", ""), row["makes"]) for row in load_table("classes")["row"])
 
 
-def examples_of(text: str) -> tuple[tuple[str, str], ...]:
-    """The key and the text of each example in a field of a row."""
-    return tuple((line.partition("(")[0], line) for line in text.splitlines() if line)
-
-
 @cache
 def _rows() -> Mapping[str, Row]:
-    rows: dict[str, Row] = {}
-    for fields in load_table("functions")["row"]:
-        gives = Constant(fields["gives"]) if "gives" in fields else None
-        row = Row(
-            fields.get("makes", "constant"),
-            fields.get("passes", "none"),
-            tuple(fields.get("dtype", "").split()),
-            tuple(fields.get("args", "").split()),
-            gives,
-            fields.get("emits"),
-            fields.get("unless"),
-        )
-        rows.update((line.partition("(")[0], row) for line in fields["example"].splitlines())
-    return rows
+    made: dict[int, Row] = {}
+    return {key: made.get(id(fields)) or made.setdefault(id(fields), _row(fields)) for key, fields in function_rows()}
+
+
+def _row(fields: dict[str, Any]) -> Row:
+    return Row(
+        fields.get("makes", "constant"),
+        fields.get("passes", "none"),
+        tuple(fields.get("dtype", "").split()),
+        tuple(fields.get("args", "").split()),
+        Constant(fields["gives"]) if "gives" in fields else None,
+        fields.get("emits"),
+        fields.get("unless"),
+    )
 
 
 def call_row(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:

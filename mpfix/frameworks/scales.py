@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
-from mpfix.semantic.values import NONE, Record, Unknown, Value
+from mpfix.frameworks.tables import function_rows
+from mpfix.semantic.values import NONE, Library, Record, Unknown, Value
 
 OF_LOSS = (
     "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand",
@@ -40,4 +42,17 @@ def _may_be_scaled(value: Value) -> bool:
     if value.origin[0] == "operator":
         # nobody subtracts from a scaled loss, or squares one: this makes a loss
         return value.origin[1] in ("Add", "Mult", "Div") and any(_may_be_scaled(one) for one in value.origin[2:])
-    return True
+    if value.origin[0] == "call" and isinstance(value.origin[1], Library):
+        return not is_plain(value.origin[1].key)
+    return value.origin[0] not in ("compare", "chain", "isinstance", "hasattr", "length")
+
+
+@cache
+def _plain_functions() -> frozenset[str]:
+    """Library functions that give numbers, conditions, files or data."""
+    return frozenset(key for key, fields in function_rows() if fields.get("makes") == "plain")
+
+
+def is_plain(key: str) -> bool:
+    """Whether what a library function gives is no tensor that a loss could be."""
+    return key in _plain_functions()

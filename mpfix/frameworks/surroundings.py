@@ -12,7 +12,7 @@ from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Module, Place
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-TRACERS = frozenset({"tensorflow.function", "tensorflow.autograph.to_graph"})
+TRACERS = frozenset({"tensorflow.function", "tensorflow.compat.v1.function"})
 TRACED_BY_FIT = frozenset({"train_step", "test_step", "predict_step"})
 
 
@@ -68,6 +68,17 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
             yield child
         elif isinstance(child, (ast.ExceptHandler, ast.match_case)):
             yield from _statements(child)
+
+
+def is_read_nowhere(program: Program, place: Place) -> bool:
+    """Whether the statement around a place gives a name that its function never reads."""
+    scope = scope_around(program, place)
+    statement = next(iter(reversed(statements_around(scope, place.node))), None)
+    if not isinstance(statement, ast.Assign) or not all(isinstance(one, ast.Name) for one in statement.targets):
+        return False
+    names = {one.id for one in statement.targets if isinstance(one, ast.Name)}
+    reads = (one for one in ast.walk(scope) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
+    return not any(one.id in names for one in reads)
 
 
 def calls_on_the_way(program: Program, occurrence: Occurrence) -> tuple[FunctionNode, ...]:

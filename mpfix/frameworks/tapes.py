@@ -33,8 +33,13 @@ OPEN = "open tapes"
 
 
 def make_tape(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
-    """`tf.GradientTape(persistent=...)`."""
-    tape = run.new_object("tape", node, key=function.key)
+    """`tf.GradientTape(persistent=...)`.
+
+    Each call makes an object of its own, however many there are of the site: a tape lives for one step only.
+    """
+    box = run.store.new_box(run.path)
+    run.objects_made += 1
+    tape = Object(box.serial, "tape", run.place(node), box, key=function.key)
     run.set(tape, "persistent", arguments.get(0, "persistent") or FALSE_VALUE)
     run.set(tape, "active", FALSE_VALUE)
     return tape

@@ -39,7 +39,7 @@ class Update:
 
     occurrence: Occurrence
     guard: Guard
-    optimizer: Object
+    optimizer: Value
     gradients: Value
     accumulator: Value | None
     taken: Place | None
@@ -69,6 +69,12 @@ PATHS = (
 @fact
 def updates(program: Program) -> tuple[Update, ...]:
     """Every update by a known optimizer, one for each case; none under a distribution strategy."""
+    return tuple(one for one in all_updates(program) if isinstance(one.optimizer, Object))
+
+
+@fact
+def all_updates(program: Program) -> tuple[Update, ...]:
+    """Every update, by whatever has a method of that name."""
     return tuple(one for occurrence in program.happened(Applied) for one in _updates(program, occurrence))
 
 
@@ -76,7 +82,7 @@ def _updates(program: Program, occurrence: Occurrence) -> Iterator[Update]:
     for case in cases_of(occurrence, *PATHS, allow_unknown=True):
         optimizer, gradients = case.value("optimizer"), case.value("gradients")
         alone = case.value("gradients.distributed") == NONE and case.value("state.distributed") in (NONE, FALSE_VALUE)
-        if not isinstance(optimizer, Object) or not (alone or isinstance(gradients, Unknown)):
+        if not alone and not isinstance(gradients, Unknown):
             continue
         if isinstance(gradients, Record) and gradients.kind != "gradients":
             continue

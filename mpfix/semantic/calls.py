@@ -223,10 +223,7 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
     run.called.add(code)
     path, mark = run.path, len(run.exits)
     result = _remembered(run, key) if run.reuse else None
-    if result is not None:
-        value = _replay(run, result, node)
-    else:
-        value = _execute(run, function, arguments, node, key)
+    value = _execute(run, function, arguments, node, key) if result is None else _replay(run, result, node)
     if len(run.exits) > mark:
         narrow(run, path, mark)
     return value

@@ -18,6 +18,7 @@ from mpfix.semantic.literals import (
     Literal,
     Lost,
     Switch,
+    about,
     describe,
     is_maybe,
     needs_switch_against_default,
@@ -31,8 +32,12 @@ Alternatives = tuple[tuple[Guard, V], ...]
 MAX_WEIGHT = 32
 """Literals in one disjunction, nested ones counted; the opposite of a heavier guard is lost."""
 
+MAX_CARRIED = 8
+"""Literals of longer guards whose opposite the guards of later alternatives spell out; the order says it anyway."""
+
 __all__ = [
-    "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "bounded", "conjoin",
+    "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "below", "bounded",
+    "conjoin",
     "contradicts", "describe", "either", "implies", "is_maybe", "needs_switch_against_default", "negate", "outside",
     "project", "relative", "united", "write",
 ]  # fmt: skip
@@ -80,9 +85,20 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
     if contradicts(a, b):
         return None
     joined: Guard | None = a | b if a else b
-    if any(type(condition) is Every for condition, _ in joined or ()):
-        joined = _settled(joined or TRUE)
+    kinds = {type(condition) for condition, _ in joined or ()}
+    if joined and Equal in kinds:
+        joined = _without_other_constants(joined)
+    if joined and Every in kinds:
+        joined = _settled(joined)
     return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
+
+
+def _without_other_constants(guard: Guard) -> Guard:
+    """`x == 1` says that `x` is nothing else."""
+    known = {condition.subject for condition, holds in guard if holds and type(condition) is Equal}
+    if not known:
+        return guard
+    return frozenset(one for one in guard if one[1] or type(one[0]) is not Equal or one[0].subject not in known)
 
 
 def bounded(guard: Guard, limit: int, newest: Guard = TRUE) -> Guard:
@@ -180,7 +196,7 @@ def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]
 
     A later guard says what the earlier ones leave.
     """
-    known = path
+    known, weight = path, 0
     found: list[tuple[Guard, V]] = []
     for guard, value in alternatives:
         if not guard and known is path:
@@ -191,12 +207,22 @@ def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]
         if here is None:
             continue
         found.append((here - path, value))
-        opposite = negate(rest)
-        left = conjoin(known, opposite) if opposite is not None else None
+        weight += len(rest) if len(rest) > 1 else 0
+        left = below(known, rest, weight)
         if left is None:
             break
         known = left
     return found
+
+
+def below(known: Guard, rest: Guard, weight: int) -> Guard | None:
+    """What is known where `rest` does not hold either; None for nowhere. Disjunctions beyond a weight are left out."""
+    if not rest:
+        return None
+    if len(rest) > 1 and weight > MAX_CARRIED:
+        return known
+    opposite = negate(rest)
+    return conjoin(known, opposite) if opposite is not None else None
 
 
 def _equals_another(guard: Guard, equal: Equal) -> bool:
@@ -244,11 +270,16 @@ def _shortened(literal: Literal, base: Guard) -> Guard:
 
 def _settled(guard: Guard) -> Guard | None:
     """A guard with its disjunctions shortened by its other literals; None where nothing can hold."""
-    waiting = True
-    while waiting:
-        waiting = False
-        for literal in sorted((one for one in guard if type(one[0]) is Every), key=str):
+    again = True
+    while again:
+        again = False
+        clauses = [one for one in guard if type(one[0]) is Every]
+        if len(clauses) > 1:
+            clauses.sort(key=_clause_text)
+        for literal in clauses:
             rest = guard - {literal}
+            if literal[0].about.isdisjoint(about(rest)):  # type: ignore[attr-defined]
+                continue
             if _follows(literal, rest):
                 guard = rest
                 continue
@@ -257,8 +288,12 @@ def _settled(guard: Guard) -> Guard | None:
                 continue
             if contradicts(rest, left):
                 return None
-            guard, waiting = rest | left, True
+            guard, again = rest | left, True
     return guard
+
+
+def _clause_text(literal: Literal) -> str:
+    return str(literal[0])
 
 
 def _without(path: Guard, exit_guard: Guard, limit: int | None) -> Guard | None:

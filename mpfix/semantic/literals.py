@@ -41,10 +41,11 @@ class Switch:
 class Every:
     """The condition that all literals of a guard hold. Stands only negated: `not (a and b)`, or `a or b`."""
 
-    __slots__ = ("_hash", "_text", "guard", "maybe", "weight")
+    __slots__ = ("_hash", "_text", "about", "guard", "maybe", "weight")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        self.about: frozenset[Condition] = about(guard)
         self.weight: int = sum(part.weight if isinstance(part, Every) else 1 for part, _ in guard)
         self.maybe: bool = is_maybe(guard)
         self._hash: int = hash((Every, guard))
@@ -98,6 +99,19 @@ class Lost:
 
     def __repr__(self) -> str:
         return f"Lost({self.length})"
+
+
+def about(guard: Guard) -> frozenset[Condition]:
+    """What a guard speaks of; guards about different things neither contradict nor imply each other."""
+    return frozenset(
+        part
+        for condition, _ in guard
+        for part in (
+            condition.about
+            if type(condition) is Every
+            else (condition.subject if type(condition) is Equal else condition,)
+        )
+    )
 
 
 def is_maybe(guard: Guard) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mpfix.semantic import exits
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.exits import Exit
-from mpfix.semantic.guards import TRUE, Guard, conjoin, contradicts, negate, project, relative, united
+from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, united
 from mpfix.semantic.library import Event, LibraryModel
 from mpfix.semantic.store import Box, Cells, Frame, Store
 from mpfix.semantic.syntax import Module, Place
@@ -327,8 +327,12 @@ def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value
     """Alternatives that say only what the ones before them leave open, the same value once."""
     kept: list[tuple[Guard, Value]] = []
     known: Guard | None = TRUE
+    weight = 0
     for guard, value in flat:
         rest = relative(guard, known) if known else guard
+        if not rest and (not kept or kept[-1][1] != value):
+            kept.append((rest, value))
+            break
         if kept and kept[-1][1] == value:
             joined = united(kept[-1][0], rest)
             if joined is not None:
@@ -343,8 +347,8 @@ def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value
             kept.append((rest, value))
         if not rest:
             break
-        opposite = negate(rest)
-        known = conjoin(known or TRUE, opposite) if opposite is not None else None
+        weight += len(rest) if len(rest) > 1 else 0
+        known = below(known or TRUE, rest, weight)
         if known is None:
             break
     return kept

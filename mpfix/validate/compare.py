@@ -45,7 +45,9 @@ def _memory(before: VariantResult, after: VariantResult) -> Answer:
     note = "" if old.is_gpu else f". {NO_GPU}"
     pair = f"{_megabytes(old.peak)} {before.label}, {_megabytes(new.peak)} {after.label} ({old.label})"
     verdict = _difference(old.peak, new.peak, max(MEMORY_FLOOR, MEMORY_SHARE * old.peak.middle))
-    return Answer(MEMORY, f"{_worded(verdict, 'more memory', 'less memory', old.peak, new.peak)}: {pair}{note}", verdict)
+    return Answer(
+        MEMORY, f"{_worded(verdict, 'more memory', 'less memory', old.peak, new.peak)}: {pair}{note}", verdict
+    )
 
 
 def _speed(before: VariantResult, after: VariantResult) -> Answer:
@@ -100,10 +102,15 @@ def _learning(before: VariantResult, after: VariantResult, fixes: Mapping[str, i
         return Answer(LEARNING, "Unknown: no loss was seen in both", Verdict.UNKNOWN)
     sentence, verdict = _losses(before.label, old, after.label, new)
     counted, counted_verdict = _updates(before, after, old, new, fixes)
-    worst = Verdict.WORSE if Verdict.WORSE in (verdict, counted_verdict) else verdict
     if before.ending.is_orderly and not after.ending.is_orderly:
-        worst = Verdict.WORSE
-    return Answer(LEARNING, f"{sentence}{counted}", worst)
+        return Answer(LEARNING, f"{sentence}{counted}. {_capital(after.label)} fails", Verdict.WORSE)
+    if not before.ending.is_orderly:
+        lead = f"{_capital(before.label)} fails in step {before.steps}, so there is little to compare"
+        return Answer(LEARNING, f"{lead}. {sentence}{counted}", Verdict.DIFFERENT)
+    if verdict is Verdict.WORSE and counted_verdict is Verdict.DIFFERENT:
+        # other updates were meant, and lead elsewhere
+        verdict = Verdict.DIFFERENT
+    return Answer(LEARNING, f"{sentence}{counted}", counted_verdict if counted_verdict is Verdict.WORSE else verdict)
 
 
 def _losses(old_name: str, old: Numerics, new_name: str, new: Numerics) -> tuple[str, Verdict]:

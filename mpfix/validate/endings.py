@@ -104,7 +104,9 @@ def undefined_names(text: str) -> tuple[str, ...]:
     known |= {"__file__", "__name__", "__doc__", "__annotations__", "__builtins__"}
     tables = list(_tables(top))
     # a function can define a name for all
-    known |= {s.get_name() for table in tables for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()}
+    known |= {
+        s.get_name() for table in tables for s in table.get_symbols() if s.is_declared_global() and s.is_assigned()
+    }
     used = {
         symbol.get_name()
         for table in tables

@@ -128,7 +128,7 @@ def _descendants(*, dead_too: bool = False) -> list[int]:
                 continue
             if dead_too or state != b"Z":
                 parents[int(name)] = int(parent)
-    below, found = {os.getpid()}, []
+    below = {os.getpid()}
     for pid in sorted(parents):
         chain, here = [], pid
         while here in parents and here not in below:
@@ -136,8 +136,7 @@ def _descendants(*, dead_too: bool = False) -> list[int]:
             here = parents[here]
         if here in below:
             below.update(chain)
-    found = [pid for pid in parents if pid in below and pid != os.getpid()]
-    return found
+    return [pid for pid in parents if pid in below and pid != os.getpid()]
 
 
 def _resident(pid: int) -> int:

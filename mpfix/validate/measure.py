@@ -152,9 +152,7 @@ class _Runs:
             for runs, variant, first in zip(memory, self.variants, numerics, strict=True):
                 if first.of_kind("step"):
                     runs.append(self._run(variant, MEMORY, repeat=repeat))
-        return tuple(
-            self._result(*parts) for parts in zip(self.variants, numerics, references, memory, strict=True)
-        )
+        return tuple(self._result(*parts) for parts in zip(self.variants, numerics, references, memory, strict=True))
 
     def _reference(self, variant: Variant, numerics: ChildResult) -> ChildResult | None:
         return self._run(variant, NUMERICS, is_reference=True) if wants_reference(numerics) else None
@@ -183,5 +181,3 @@ class _Runs:
         ending = next((item for item in endings if not item.is_orderly), endings[0])
         result = variant_result(variant, self.options, memory, numerics, reference, ending)
         return replace(result, symptoms=symptoms_of(numerics, result.numerics, ending, script))
-
-

@@ -5,6 +5,7 @@ Process memory is what the operating system holds resident; on a GPU the allocat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
@@ -34,11 +35,10 @@ def reset_process_peak() -> bool:
 
 def grow_on_demand(tensorflow: Any) -> None:
     """Keep TensorFlow from taking all memory of each GPU at its start."""
-    for device in tensorflow.config.list_physical_devices("GPU"):
-        try:
+    # where the script used a GPU already, or chose otherwise, its choice stays
+    with contextlib.suppress(RuntimeError, ValueError):
+        for device in tensorflow.config.list_physical_devices("GPU"):
             tensorflow.config.experimental.set_memory_growth(device, True)
-        except (RuntimeError, ValueError):
-            continue
 
 
 def device_figures() -> dict[str, dict[str, int]]:
@@ -94,7 +94,9 @@ def _jax_figures() -> dict[str, dict[str, int]]:
         # a CPU device has no statistics
         known = device.memory_stats() or {}
         if known:
-            figures[f"jax:{device.id}"] = {ours: int(known[theirs]) for ours, theirs in names.items() if theirs in known}
+            figures[f"jax:{device.id}"] = {
+                ours: int(known[theirs]) for ours, theirs in names.items() if theirs in known
+            }
     return figures
 
 

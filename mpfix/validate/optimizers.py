@@ -134,14 +134,18 @@ class OptimizerProbe:
         inner = [as_array(item[0] if self.takes_pairs else item) for item in self.innermost]
         after = [as_array(variable) for _, variable in pairs]
         changes = [
-            new.astype("float64") - old for new, old in zip(after, before, strict=True) if is_float(new) and old is not None
+            new.astype("float64") - old
+            for new, old in zip(after, before, strict=True)
+            if is_float(new) and old is not None
         ]
         self.steps.recorder.write(
             "update",
             number=self.steps.done + 1,
             optimizer=type(optimizer).__name__,
             has_update=has_update,
-            gradient_norm=finite_or_text(norm_of([array for array in inner if is_float(array)])) if has_update else None,
+            gradient_norm=finite_or_text(norm_of([array for array in inner if is_float(array)]))
+            if has_update
+            else None,
             update_norm=finite_or_text(norm_of(changes)),
             nonfinite=[name for name, array in given if not _all_finite(array)][:5],
         )

@@ -93,12 +93,12 @@ class ChildJob:
             "batch_size": self.variant.batch_size,
         }
 
-    def environment(self, scratch: Path) -> dict[str, str]:
+    def environment(self, temporary: Path) -> dict[str, str]:
         """Variables that the child gets besides those of this process."""
         legacy = {"TF_USE_LEGACY_KERAS": "1"} if self.options.legacy_keras else {}
         return {
             # temporary files that a killed script leaves go with the folder
-            "TMPDIR": str(scratch),
+            "TMPDIR": str(temporary),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mpfix.validate.plan import ChildJob
+from mpfix.validate.scratch import Place, prepare
 
 TAIL_BYTES = 65536
 """How much of what the script prints is kept, from its end."""
@@ -57,7 +58,8 @@ def run_child(job: ChildJob, *, on_line: Callable[[Line], None] | None = None) -
     """
     scratch = Path(tempfile.mkdtemp(prefix="mpfix-validate-"))
     try:
-        return _Run(job, scratch, on_line or (lambda line: None)).result()
+        place = prepare(scratch, job)
+        return _Run(place.job(job), scratch, place, on_line or (lambda line: None)).result()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -65,7 +67,8 @@ def run_child(job: ChildJob, *, on_line: Callable[[Line], None] | None = None) -
 class _Run:
     """The pipes of one child and the threads that empty them."""
 
-    def __init__(self, job: ChildJob, scratch: Path, on_line: Callable[[Line], None]) -> None:
+    def __init__(self, job: ChildJob, scratch: Path, place: Place, on_line: Callable[[Line], None]) -> None:
+        self.place = place
         self.on_line = on_line
         self.lines: list[Line] = []
         self.tail = bytearray()
@@ -78,7 +81,7 @@ class _Run:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=(self.config_read, self.record_write, self.output_write),
-            env={**os.environ, **job.environment(scratch)},
+            env={**os.environ, **job.environment(place.temporary)},
             start_new_session=True,
         )
         for end in (self.config_read, self.record_write, self.output_write):
@@ -100,7 +103,7 @@ class _Run:
             lines=tuple(self.lines),
             ended=verdict["ended"],
             status=verdict["status"],
-            output=bytes(self.tail).decode("utf-8", "replace"),
+            output=self.place.original(bytes(self.tail)).decode("utf-8", "replace"),
             left_running=verdict.get("left_running", 0),
             peak_bytes=verdict.get("peak", 0),
         )
@@ -120,7 +123,8 @@ class _Run:
         }
 
     def _let_go(self) -> None:
-        assert self.guard.stdin is not None and self.guard.stdout is not None
+        assert self.guard.stdin is not None
+        assert self.guard.stdout is not None
         self.guard.stdin.close()
         self.guard.wait()
         self.guard.stdout.close()
@@ -137,7 +141,7 @@ class _Run:
             for text in pipe:
                 # a killed child may leave half a line
                 if text.endswith(b"\n"):
-                    line = json.loads(text)
+                    line = json.loads(self.place.original(text))
                     self.lines.append(line)
                     self.on_line(line)
 

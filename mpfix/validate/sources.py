@@ -63,7 +63,7 @@ def remember_lines(filename: str, text: str) -> None:
 
 
 def run_as_main(filename: str, text: str | None, values: Mapping[str, Any]) -> None:
-    """Run a script as Python does: as the module `__main__`, from its file or from `text`; `values` are there already."""
+    """Run a script as Python does: as the module `__main__`, from its file or from `text`; it starts with `values`."""
     module = types.ModuleType("__main__")
     vars(module).update(__file__=filename, __builtins__=__builtins__, __cached__=None, __spec__=None, **values)
     sys.modules["__main__"] = module

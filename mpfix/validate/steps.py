@@ -58,6 +58,7 @@ class Steps:
         self.swallowed = 0
         self.on_swallowed: Callable[[], None] = lambda: None
         self.tensorflow: Any = None
+        self.has_tape = False
 
     @property
     def is_at_top(self) -> bool:
@@ -119,6 +120,7 @@ class Steps:
 
     def differentiated(self, target: Any) -> None:
         """The gradient with respect to variables was taken, now or while tracing."""
+        self.has_tape = True
         self._mark()
         if self.is_eager():
             self.evaluations += 1
@@ -126,10 +128,15 @@ class Steps:
                 self.current.differentiated += [pair for leaf in leaves(target) if (pair := loss_of(leaf))]
 
     def applied(self, optimizer: Any) -> None:
-        """An optimizer is handed gradients, now or while tracing."""
+        """An optimizer is handed gradients, now or while tracing.
+
+        Where a tape was seen, that is part of the round that took the gradients; else each update is a step.
+        """
         self.optimizers.setdefault(id(optimizer), optimizer)
-        if self.current is None and self.is_at_top and not self.done and self.is_eager() and not self.evaluations:
-            # no tape was seen: gradients of another framework, and each update ends a round
+        if self.has_tape:
+            return
+        if self.is_at_top and self.is_eager():
+            self.end()
             self.begin("loop")
         self._mark()
 

@@ -81,7 +81,11 @@ def _machine(layers: LayerProbe) -> dict[str, Any]:
     return {
         "versions": {
             "python": platform.python_version(),
-            **{name: str(sys.modules[name].__version__) for name in PACKAGES if hasattr(sys.modules.get(name), "__version__")},
+            **{
+                name: str(sys.modules[name].__version__)
+                for name in PACKAGES
+                if hasattr(sys.modules.get(name), "__version__")
+            },
         },
         "keras": [package.__name__ for package in layers.packages],
         "backend": _backend(layers),

@@ -66,7 +66,9 @@ def _scaling(result: ChildResult, numerics: Numerics) -> Iterator[Symptom]:
         yield Symptom("unscaled", f"float16 gradients are taken from a loss that nobody scales{_lost(numerics)}")
     attempts = numerics.updates + numerics.skipped
     if attempts and numerics.skipped / attempts > SKIPPED_SHARE:
-        scales = f", the loss scale went from {numerics.scales[0]:g} to {numerics.scales[-1]:g}" if numerics.scales else ""
+        scales = (
+            f", the loss scale went from {numerics.scales[0]:g} to {numerics.scales[-1]:g}" if numerics.scales else ""
+        )
         yield Symptom("skipped", f"{numerics.skipped} of {attempts} updates were skipped as not finite{scales}")
     under = [item for item in numerics.gradients if (item.underflow or 0) > UNDERFLOW_SHARE]
     if under:

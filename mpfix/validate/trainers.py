@@ -119,7 +119,7 @@ class TrainerPatch:
             model.run_eagerly = True
 
     def _set_batch(self, chosen: dict[str, Any]) -> None:
-        data = chosen.get("x")
+        data: Any = chosen.get("x")
         if self.batch_size is None:
             return
         if hasattr(data, "unbatch"):
@@ -156,5 +156,3 @@ def _first_number(result: Any) -> tuple[float, str | None] | None:
     first = next(leaves(result), None)
     array = as_array(first)
     return None if array is None or array.size != 1 else (float(array), None)
-
-

@@ -20,10 +20,9 @@ import pytest
 
 from mpfix.frameworks.events import Cast
 from mpfix.frameworks.keys import canonical
-from mpfix.frameworks.rows import examples_of, role_of, row_of
-from mpfix.frameworks.tables import load_table
+from mpfix.frameworks.rows import role_of, row_of
+from mpfix.frameworks.tables import examples_of, load_table
 from mpfix.semantic.values import NONE, Constant, Object, Record, Sequence, Unknown, Value
-
 
 WORKER = Path(__file__).with_name("worker.py")
 GENERATIONS = (2, 3)
@@ -150,7 +149,7 @@ def modelled() -> Callable[[int, str], list[Value]]:
         program = interpret((parse_module(document),), generation=generation, limits=Limits())
         found: dict[int, Value] = {}
         for one in program.happened(Cast):
-            if one.event.dtype == Constant("complex128"):
+            if isinstance(one.event, Cast) and one.event.dtype == Constant("complex128"):
                 found[one.place.line] = one.event.operand
         return [found[first + index] for index in range(len(RUNNING))]
 

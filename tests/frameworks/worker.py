@@ -31,13 +31,15 @@ def build_all(policy: str, request: dict[str, Any]) -> list[dict[str, Any]]:
     """What each example gives under a policy."""
     names: dict[str, Any] = {"POLICY": policy}
     exec(request["setup"], names)  # the test's own text
-    answers = []
-    for example in request["examples"]:
-        try:
-            answers.append(described(*built(example, names)))
-        except Exception as error:
-            answers.append({"error": f"{type(error).__name__}: {error}"[:300]})
-    return answers
+    return [answer_to(example, names) for example in request["examples"]]
+
+
+def answer_to(example: str, names: dict[str, Any]) -> dict[str, Any]:
+    """What an example gives, or the error that it raises."""
+    try:
+        return described(*built(example, names))
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
 def built(example: str, names: dict[str, Any]) -> tuple[Any, Any]:

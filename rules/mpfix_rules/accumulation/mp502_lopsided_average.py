@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.accumulation import divisions, sums
+from mpfix.frameworks.accumulation import divisions, sums, vain_divisions
 from mpfix.frameworks.events import Applied
-from mpfix.frameworks.windows import Update, updates
+from mpfix.frameworks.windows import Update, all_updates, updates
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Place
@@ -22,6 +22,9 @@ def lopsided_average(program: Program) -> Iterator[Finding]:
         if update.accumulator is not None and update.accumulator in sums(program):
             yield from _never(program, update)
         yield from _twice(program, update)
+    for update in all_updates(program):
+        if update.accumulator is None:
+            yield from _unused(program, update)
 
 
 def _never(program: Program, update: Update) -> Iterator[Finding]:
@@ -45,12 +48,26 @@ def _never(program: Program, update: Update) -> Iterator[Finding]:
     fix, reason = divide_when_applied(program, update)
     yield Finding(
         update.occurrence.place,
-        "the sum of the gradients is applied, not their mean: the update is as many times too large as the window is long",
+        "the sum of the gradients is applied, not their mean: the update grows with the length of the window",
         evidence=(Evidence(found.adds[0].place, "the gradients are added here"),),
         guard=update.guard,
         fix=fix,
         unfixable_reason=reason,
     )
+
+
+def _unused(program: Program, update: Update) -> Iterator[Finding]:
+    """Gradients of a single step whose average nobody reads."""
+    for vain in vain_divisions(program, update):
+        fix, reason = use_division(program, update, vain.place)
+        yield Finding(
+            vain.place,
+            "the gradients are divided here, but they are applied undivided",
+            evidence=(Evidence(update.occurrence.place, "the gradients are applied here"),),
+            guard=update.guard,
+            fix=fix,
+            unfixable_reason=reason,
+        )
 
 
 def _is_undivided_mean(gradients: Value) -> bool:
@@ -73,7 +90,7 @@ def _twice(program: Program, update: Update) -> Iterator[Finding]:
     place, message = second
     yield Finding(
         first,
-        "the gradients are averaged twice: the update is as many times too small as the window is long",
+        "the gradients are averaged twice: the update shrinks with the length of the window",
         evidence=(Evidence(place, message),),
         guard=update.guard,
         fix=fix,

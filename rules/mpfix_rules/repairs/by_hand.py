@@ -179,7 +179,7 @@ def _maker(program: Program, loop: Loop, taken: Occurrence, name: str) -> ast.st
     raise Refused(BETWEEN)
 
 
-def _check_variables(program: Program, update: Update, at: ast.stmt) -> None:
+def _check_variables(program: Program, update: Update) -> None:
     """The model has its variables before they are copied."""
     event = update.occurrence.event
     owner = event.variables.get("owner") if isinstance(event, Applied) and isinstance(event.variables, Record) else None
@@ -189,7 +189,6 @@ def _check_variables(program: Program, update: Update, at: ast.stmt) -> None:
     early = any(isinstance(o.event, ModelCalled) and o.event.model == owner and not o.loops for o in called)
     if not early and not _is_built(program, owner.place):
         raise Refused("the model may have no variables yet in front of the loop")
-    _ = at
 
 
 def _is_built(program: Program, model: Place) -> bool:
@@ -218,11 +217,13 @@ def _is_built_by_name(program: Program, call: ast.Call) -> bool:
     if not isinstance(statement, ast.Assign):
         return False
     name = ast.unparse(statement.targets[0])
-    for node in ast.walk(function_of(program, statement)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == name:
-            if node.func.attr == "build" or (node.func.attr == "add" and node.args and _says_its_input(node.args[0])):
-                return True
-    return False
+    calls = [one for one in ast.walk(function_of(program, statement)) if isinstance(one, ast.Call)]
+    methods = [(one.func, one.args) for one in calls if isinstance(one.func, ast.Attribute)]
+    return any(
+        function.attr == "build" or (function.attr == "add" and bool(given) and _says_its_input(given[0]))
+        for function, given in methods
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == name
+    )
 
 
 # -- the text
@@ -237,7 +238,7 @@ def _write(plan: Plan, update: Update, place: Place, loop: Loop, at: ast.stmt, t
         raise Refused("the window is not an `if` of its own in the body of the loop")
     if not stands_in(program, statement, window.branch) or loop.orelse:
         raise Refused("the update stands behind another condition too")
-    _check_variables(program, update, at)
+    _check_variables(program, update)
     made = _made(plan, update, place, statement, at, text)
     start = f"{text.pending} = 0"
     if at is loop:

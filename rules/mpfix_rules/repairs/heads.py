@@ -48,6 +48,7 @@ def float32_head(
         effect,
         lambda: (ModuleEdits(maker.module, (intent,)),),
         reason=reason,
+        generations=(2, 3) if maker in layers_by_place(program) else (program.generation,),
     )
 
 
@@ -99,6 +100,8 @@ def cast_around(program: Program, maker: Place) -> tuple[str, str] | None:
         return None
     func = ast.unparse(maker.node.func)
     key = next((canonical(use.qualified).name for use in names.uses if use.call is maker.node), "")
+    if key.startswith("keras.activations."):
+        return _cast_of_keras(program, names, func)
     for root, before, after in CASTS:
         for ending in (".nn", ".math", ""):
             last = f"{ending}.{key.rpartition('.')[2]}"
@@ -106,6 +109,14 @@ def cast_around(program: Program, maker: Place) -> tuple[str, str] | None:
                 base = func[: -len(last)]
                 return f"{base}{before}", after.replace("@", base)
     return _imported_cast(names)
+
+
+def _cast_of_keras(program: Program, names: NamesResult, func: str) -> tuple[str, str] | None:
+    """Keras 3 wants `keras.ops` for the symbolic tensors of functional models; Keras 2 has no such module."""
+    if program.generation == 2:
+        return _imported_cast(names)
+    base, found, _ = func.rpartition(".activations.")
+    return (f"{base}.ops.cast(", ', "float32")') if found else _imported_ops(names)
 
 
 CASTS = (
@@ -119,6 +130,10 @@ def _imported_cast(names: NamesResult) -> tuple[str, str] | None:
     for imported in names.imports:
         if imported.local is not None and imported.qualified == "tensorflow":
             return f"{imported.local}.cast(", f", {imported.local}.float32)"
+    return _imported_ops(names)
+
+
+def _imported_ops(names: NamesResult) -> tuple[str, str] | None:
     for imported in names.imports:
         if imported.local is not None and canonical(imported.qualified).name == "keras.ops":
             return f"{imported.local}.cast(", ', "float32")'

@@ -103,11 +103,11 @@ def setter_name(program: Program, floatx: Place) -> tuple[str, EnsureImport | No
         if function.endswith(ending):
             return f"{function[: -len(ending)]}.{SETTER}", None
     package = canonical(spelt).package
-    root = _package_name(names, package)
+    root = package_name(names, package)
     return (f"{root}.{SETTER}", None) if root else (SETTER, EnsureImport(package, "mixed_precision"))
 
 
-def _package_name(names: NamesResult, package: str) -> str | None:
+def package_name(names: NamesResult, package: str) -> str | None:
     """How a file calls a Keras package: `tf.keras`, `keras`; None where it has no name for it."""
     parent, _, last = package.rpartition(".")
     for imported in names.imports:

@@ -1,0 +1,81 @@
+"""MP103: TensorFlow's graph rewrite switched on in Keras training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpfix.diagnostic import Severity
+from mpfix.frameworks.events import Applied, Compiled, LayerBuilt, OptimizerBuilt, PolicySet, RewriteSwitched
+from mpfix.frameworks.policy_order import MIXED
+from mpfix.rule import Evidence, Finding, rule
+from mpfix.semantic.guards import conjoin
+from mpfix.semantic.program import Case, Program, fact
+from mpfix.semantic.values import NONE, Object
+from mpfix_rules.repairs.policy_calls import NOT_ALONE, deleted, policy_instead
+
+
+@rule("MP103", "legacy-amp-switch", severity=Severity.WARNING, words=("auto_mixed_precision",), fixable=True)
+def legacy_amp_switch(program: Program) -> Iterator[Finding]:
+    """Rewrites beside a policy, and alone where nothing scales a loss."""
+    for case in program.cases(RewriteSwitched, "on"):
+        if case.constant("on") is not True:
+            continue
+        finding = _beside_policy(program, case) or _alone(program, case)
+        if finding is not None:
+            yield finding
+
+
+def _beside_policy(program: Program, case: Case[RewriteSwitched]) -> Finding | None:
+    for policy in program.cases(PolicySet, "policy.name"):
+        guard = conjoin(case.guard, policy.guard)
+        if policy.constant("policy.name") not in MIXED or guard is None:
+            continue
+        name = policy.constant("policy.name")
+        fix, reason = deleted(program, case.place, "Delete the switch") if case.event.alone else (None, NOT_ALONE)
+        return Finding(
+            case.place,
+            f"`{case.event.option}` beside the policy `{name}`: both put casts into the same layers",
+            evidence=(Evidence(policy.place, "the policy is set here"),),
+            guard=guard,
+            fix=fix,
+            unfixable_reason=reason,
+        )
+    return None
+
+
+def _alone(program: Program, case: Case[RewriteSwitched]) -> Finding | None:
+    if _wraps(program):
+        return None
+    for trained in _bare_trainings(program):
+        guard = conjoin(case.guard, trained.guard)
+        if guard is None:
+            continue
+        package = next((one.event.package for one in program.cases(LayerBuilt) if one.event.package), "")
+        instead = policy_instead(program, case.place, package) if case.event.alone else (None, NOT_ALONE)
+        return Finding(
+            case.place,
+            f"`{case.event.option}` puts float16 into the graph and scales no loss: small gradients become 0",
+            evidence=(Evidence(trained.place, "this optimizer scales no loss"),),
+            guard=guard,
+            fix=instead[0],
+            unfixable_reason=instead[1],
+        )
+    return None
+
+
+@fact
+def _wraps(program: Program) -> bool:
+    """Whether the program wraps an optimizer by hand."""
+    return any(getattr(one.event, "inner", NONE) != NONE for one in program.happened(OptimizerBuilt))
+
+
+def _bare_trainings(program: Program) -> Iterator[Case[Compiled] | Case[Applied]]:
+    """Trainings of Keras with an optimizer that surely scales no loss."""
+    for case in program.cases(Compiled, "wrapped"):
+        if case.constant("wrapped") is False:
+            yield case
+    for applied in program.cases(Applied, "wrapped", "optimizer"):
+        optimizer = applied.value("optimizer")
+        is_keras = isinstance(optimizer, Object) and optimizer.key.startswith("keras.")
+        if applied.constant("wrapped") is False and is_keras:
+            yield applied

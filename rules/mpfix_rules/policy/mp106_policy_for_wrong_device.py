@@ -1,0 +1,75 @@
+"""MP106: mixed_float16 on a TPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpfix.diagnostic import Effect, Severity
+from mpfix.frameworks.events import PolicySet, StrategyMade
+from mpfix.frameworks.policy_facts import policy_names
+from mpfix.rule import Evidence, Finding, rule
+from mpfix.semantic.guards import Guard
+from mpfix.semantic.program import Program, fact
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import Record
+from mpfix_rules.repairs.policy_calls import rename_policy, unsafe
+
+WRONG, RIGHT = "mixed_float16", "mixed_bfloat16"
+
+
+@rule(
+    "MP106",
+    "policy-for-wrong-device",
+    severity=Severity.WARNING,
+    words=("TPUStrategy",),
+    half=True,
+    fixable=True,
+)
+def policy_for_wrong_device(program: Program) -> Iterator[Finding]:
+    """mixed_float16 where a TPU strategy is made, in programs that never speak of bfloat16."""
+    if _knows_bfloat16(program):
+        return
+    for made in program.cases(StrategyMade, "policy", "policy.name"):
+        policy = made.value("policy")
+        is_set = isinstance(policy, Record) and policy.place in _settings(program)
+        if made.event.key.endswith("TPUStrategy") and made.constant("policy.name") == WRONG and is_set:
+            # on which condition a TPU is found is not the user's choice: the condition of the policy counts
+            yield _finding(program, policy, made.place, _settings(program)[policy.place])
+    for case in program.cases(PolicySet, "policy", "policy.name", "tpu"):
+        tpu = case.at("tpu")
+        if tpu is not None and case.constant("policy.name") == WRONG:
+            yield _finding(program, case.value("policy"), tpu, case.guard)
+
+
+def _finding(program: Program, policy: object, strategy: Place, guard: Guard) -> Finding:
+    assert isinstance(policy, Record)
+    renamed = rename_policy(policy, RIGHT)
+    is_certain = _guard_of(program, strategy) <= _settings(program)[policy.place]
+    fix = None
+    if renamed is not None and is_certain:
+        fix = unsafe(f"Use the policy `{RIGHT}`", Effect.CHANGES_TRAINING, *renamed)
+    return Finding(
+        policy.place,
+        f"`{WRONG}` on a TPU: its units compute in bfloat16, float16 only costs range and time",
+        evidence=(Evidence(strategy, "the strategy for TPUs is made here"),),
+        guard=guard,
+        fix=fix,
+        unfixable_reason=None if fix else "the device that is found has to decide about the policy too",
+    )
+
+
+@fact
+def _settings(program: Program) -> dict[Place, Guard]:
+    """Where policies are set, and on which condition."""
+    return {one.place: one.guard for one in program.happened(PolicySet)}
+
+
+def _guard_of(program: Program, strategy: Place) -> Guard:
+    return next(one.guard for one in program.happened(StrategyMade) if one.place == strategy)
+
+
+@fact
+def _knows_bfloat16(program: Program) -> bool:
+    """Whether the program sets a bfloat16 policy anywhere: it chooses by the device."""
+    names = (name for one in program.happened(PolicySet) for name in policy_names(getattr(one.event, "policy")))  # noqa: B009
+    return any(name is not None and "bfloat16" in name for name in names)

@@ -1,0 +1,237 @@
+"""What a child sees of real training: both generations, every kind of loop."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+
+from mpfix.validate.figures import numerics_of, wants_reference
+from mpfix.validate.plan import MEMORY, NUMERICS
+from mpfix.validate.symptoms import symptoms_of
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+Run = Callable[..., object]
+
+DATA = """
+import numpy as np
+import tensorflow as tf
+tf.keras.utils.set_random_seed(3)
+x = np.random.default_rng(0).normal(size=(256, 16)).astype("float32")
+y = (x[:, 0] > 0).astype("int32")
+"""
+MODEL = """
+model = tf.keras.Sequential([
+    tf.keras.layers.Input((16,)), tf.keras.layers.Dense(8, activation="relu"), tf.keras.layers.Dense(2, dtype="float32"),
+])
+loss_function = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+"""
+HALF = 'tf.keras.mixed_precision.set_global_policy("mixed_float16")\n'
+
+
+@pytest.fixture
+def keys(run_script: Run) -> Callable[..., dict[str, str]]:
+    """`keys(source)`: the symptoms of a script by key, with a float32 run to compare with where one is wanted."""
+
+    def find(source: str, **options: object) -> dict[str, str]:
+        run = run_script(source, kind=NUMERICS, **options)
+        assert run.result.of_kind("step"), (run.ending, run.result.output)
+        reference = (
+            run_script(source, kind=NUMERICS, is_reference=True, **options).result if wants_reference(run.result) else None
+        )
+        numerics = numerics_of(run.result, reference, run.script)
+        found = symptoms_of(run.result, numerics, run.ending, run.script)
+        return {symptom.key: symptom.sentence for symptom in found}
+
+    return find
+
+
+def test_a_wrapped_step_that_never_scales_is_told_by_its_size(keys: Callable[..., dict[str, str]]) -> None:
+    source = f"""{DATA}{HALF}{MODEL}
+optimizer = tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.SGD(0.1))
+@tf.function
+def step(images, labels):
+    with tf.GradientTape() as tape:
+        loss = loss_function(labels, model(images, training=True))
+    optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+    return loss
+for i in range(100):
+    step(x[:32], y[:32])
+"""
+    found = keys(source)
+
+    assert list(found) == ["gradient-size"]
+    assert "1/32,7" in found["gradient-size"]
+    assert "no loss was ever multiplied by it" in found["gradient-size"]
+
+
+def test_a_clip_of_scaled_gradients_is_told_by_its_size(keys: Callable[..., dict[str, str]]) -> None:
+    source = f"""{DATA}{HALF}{MODEL}
+optimizer = tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.SGD(0.1))
+for i in range(100):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y[:32], model(x[:32], training=True))
+        scaled = optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled, model.trainable_variables)
+    gradients, norm = tf.clip_by_global_norm(gradients, 0.05)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+"""
+    found = keys(source)
+
+    assert list(found) == ["gradient-size"]
+    assert "still carry the loss scale 32768" in found["gradient-size"]
+
+
+def test_a_wiped_policy_shows_in_the_layers(keys: Callable[..., dict[str, str]]) -> None:
+    source = f"""{DATA}{HALF}tf.keras.backend.clear_session()
+{MODEL}
+model.compile("sgd", loss_function)
+for start in range(0, 256, 32):
+    model.train_on_batch(x[start:start + 32], y[start:start + 32])
+"""
+    found = keys(source)
+
+    assert list(found) == ["policy"]
+    assert "mixed_float16 was set (train.py:7), but no layer computes in half precision" in found["policy"]
+
+
+def test_skipped_updates_and_the_falling_scale_are_seen(keys: Callable[..., dict[str, str]]) -> None:
+    source = f"""{DATA}{HALF}{MODEL}
+model.compile(tf.keras.optimizers.SGD(0.0), lambda t, p: 1e6 * loss_function(t, p))
+model.fit(x, y, batch_size=32, epochs=3, verbose=0)
+"""
+    found = keys(source)
+
+    assert list(found) == ["skipped"]
+    assert "the loss scale went from 16384 to " in found["skipped"]
+
+
+def test_fit_with_its_own_step_stand_in_data_and_savers(run_script: Run) -> None:
+    source = """
+import os, socket, tempfile
+def refused(*arguments): raise OSError("no network")
+socket.getaddrinfo = refused
+os.environ["KERAS_HOME"] = tempfile.mkdtemp()
+import keras, numpy as np, tensorflow as tf
+(x, y), _ = keras.datasets.mnist.load_data(path="mnist-that-nobody-has.npz")
+class Model(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(10)
+    def call(self, inputs, training=None):
+        return self.dense(self.flat(tf.cast(inputs, "float32") / 255))
+    def train_step(self, data):
+        images, labels = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x=images, y=labels, y_pred=self(images, training=True))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"loss": loss}
+model = Model()
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.save_weights("early.weights.h5")
+with open("log.txt", "w") as file:
+    file.write("mine")
+while True:
+    try:
+        model.fit(x, y, batch_size=64, epochs=10**6, validation_split=0.1, callbacks=[
+            keras.callbacks.ModelCheckpoint("best.keras"), keras.callbacks.TensorBoard("logs"),
+        ])
+    except:
+        pass
+"""
+    run = run_script(source, steps=6)
+
+    assert run.ending.kind == "stopped"
+    assert [line["source"] for line in run.result.of_kind("step")] == ["fit"] * 6
+    assert run.result.last("end")["swallowed"]
+    assert [line["name"] for line in run.result.of_kind("stand_in")] == ["keras.datasets.mnist"]
+    diverted = {line["name"] for line in run.result.of_kind("diverted")}
+    assert diverted == {"Model.save_weights", "the callback ModelCheckpoint", "the callback TensorBoard"}
+    assert [line["name"] for line in run.result.of_kind("file")] == [str(run.script.parent / "log.txt")]
+    assert sorted(path.name for path in run.script.parent.iterdir()) == ["log.txt", "train.py"]
+    summary = run.result.last("summary")
+    assert summary["bytes"] == {"variables": 4 * 7850, "slots": 4 * 2 * 7850 + 12}
+    assert summary["traces"]
+    assert summary["memory"]["is_exact"]
+
+
+def test_a_gan_in_keras_2_and_the_first_number_that_is_none(run_script: Run) -> None:
+    source = """
+import os
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+import numpy as np, tensorflow as tf
+layers = tf.keras.layers
+makes = tf.keras.Sequential([layers.Input((4,)), layers.Dense(8, name="make")])
+judges = tf.keras.Sequential([layers.Input((8,)), layers.Dense(1, name="judge"), layers.Lambda(tf.math.log, name="log")])
+first, second = tf.keras.optimizers.Adam(), tf.keras.optimizers.legacy.SGD()
+noise = tf.ones((16, 4))
+for i in range(10**9):
+    with tf.GradientTape() as one, tf.GradientTape() as two:
+        made = makes(noise)
+        verdict = tf.reduce_mean(judges(-made * made))
+        lost = -verdict
+    first.apply_gradients(zip(one.gradient(verdict, makes.trainable_variables), makes.trainable_variables))
+    second.apply_gradients(zip(two.gradient(lost, judges.trainable_variables), judges.trainable_variables))
+"""
+    run = run_script(source, kind=NUMERICS, steps=3)
+    numerics = numerics_of(run.result, None, run.script)
+
+    assert run.ending.kind == "stopped"
+    assert run.result.last("summary")["keras"] == ["tf_keras"]
+    assert [line["evaluations"] for line in run.result.of_kind("step")] == [2, 4, 6]
+    assert numerics.updates == 6
+    assert "`log` (Lambda, float32, built at train.py:7) in step 1" in numerics.nonfinite
+    assert math.isnan(numerics.losses[0])
+
+
+def test_a_rewritten_module_is_run_in_place_of_its_file(run_script: Run, tmp_path) -> None:
+    (tmp_path / "parts.py").write_text("def size():\n    return 1\n")
+    source = f"""{DATA}
+from parts import size
+units = size()
+model = tf.keras.Sequential([tf.keras.layers.Input((16,)), tf.keras.layers.Dense(units)])
+model.compile("sgd", "mse")
+model.fit(x, x[:, :units], batch_size=32, verbose=0)
+raise ValueError(units)
+"""
+    from mpfix.validate.plan import ChildJob, Options, Variant
+    from mpfix.validate.runner import run_child
+
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    texts = {str(tmp_path / "parts.py"): "def size():\n    return 5\n"}
+    # an inner model with the policy forced upon it, and the batch size
+    variant = Variant("after", texts, policy="mixed_bfloat16", batch_size=128)
+    result = run_child(ChildJob(Options(script, steps=9), variant, MEMORY, tmp_path, script))
+
+    assert len(result.of_kind("step")) == 2
+    assert result.last("end")["text"] == "5"
+    assert [row["compute"] for row in result.last("summary")["layers"]] == ["bfloat16"]
+
+
+def test_a_notebook_is_run_as_a_script(run_cli: Run, tmp_path) -> None:
+    cells = [
+        ["%matplotlib inline\n", "import numpy as np, keras\n", "!pip list"],
+        ["model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])\n", "model.compile('sgd', 'mse')"],
+        ["model.fit(np.ones((64, 4)), np.ones(64), batch_size=8)"],
+    ]
+    document = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "cells": [
+            {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None, "id": str(i)}
+            for i, cell in enumerate(cells)
+        ],
+    }
+    (tmp_path / "book.ipynb").write_text(json.dumps(document))
+    done = run_cli("validate", "--isolated", "--steps", "4", "--repeat", "1", "--output-format", "json", "book.ipynb", cwd=tmp_path)
+
+    report = json.loads(done.out)
+    assert done.status == 0
+    assert report["notes"][0].startswith("No fix to apply")
+    assert [variant["steps"] for variant in report["variants"]] == [4]
+    assert report["answers"][0]["sentence"] == "Nothing that these steps show"
