@@ -20,6 +20,7 @@ from mpfix.frameworks.keys import public_names
 from mpfix.frameworks.sums import Cell, is_variable
 from mpfix.frameworks.surroundings import function_around, is_read_nowhere
 from mpfix.frameworks.windows import Update, updates
+from mpfix.semantic.guards import Condition, Equal, Guard
 from mpfix.semantic.library import NameMissing
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
@@ -76,14 +77,30 @@ def sums(program: Program) -> dict[Value, Sum]:
 
 
 def _left(program: Program, accumulator: Value, loop: LoopKey | None = None) -> list[Value]:
-    """What iterations (of one loop) leave in a cell."""
+    """What iterations (of one loop) leave in a cell, but for the first one, which may find it empty."""
     events = [o.event for o in program.happened(CellCarried) if isinstance(o.event, CellCarried)]
     return [
         one
         for event in events
         if event.accumulator == accumulator and (loop is None or event.loop == loop)
-        for _, one in alternatives(event.next)
+        for guard, one in _parts(event.next)
+        if not any(_is_empty(condition, accumulator) and holds for condition, holds in guard)
     ]
+
+
+def _parts(value: Value) -> Iterator[tuple[Guard, Value]]:
+    """The alternatives of a value, those of the sum in it told apart."""
+    for guard, one in alternatives(value):
+        if not isinstance(one, Record):
+            yield guard, one
+            continue
+        for inner, accumulator in alternatives(one.get("accumulator")):
+            yield guard | inner, one.having({"accumulator": accumulator})
+
+
+def _is_empty(condition: Condition, accumulator: Value) -> bool:
+    """Whether a condition says that a cell holds None."""
+    return isinstance(condition, Equal) and condition.constant is None and _stays_itself(condition.subject, accumulator)
 
 
 def _adds_itself(value: Value, accumulator: Value) -> bool:
@@ -92,7 +109,7 @@ def _adds_itself(value: Value, accumulator: Value) -> bool:
     return any(one == accumulator for _, one in alternatives(value.get("accumulator")))
 
 
-def _stays_itself(value: Value, accumulator: Value) -> bool:
+def _stays_itself(value: object, accumulator: Value) -> bool:
     match value:
         case Loop():
             return Cell(value.box, value.name) == accumulator

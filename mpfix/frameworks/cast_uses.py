@@ -71,7 +71,7 @@ def _serves_inputs_only(program: Program, cast: Place) -> bool:
 
 def _goes_into_inputs(program: Program, value: Place, chain: tuple[Place, ...], depth: int) -> bool:
     """Whether the value of an expression is used as the input of layers and models and in no other way."""
-    parent = parents(program)[value.module].get(value.node)
+    parent = parents(program).get(value.module, {}).get(value.node)
     match parent:
         case ast.Call():
             return _is_input(program, value.module, parent, value.node, chain, depth)
@@ -91,7 +91,7 @@ def _is_input(
     if call in input_calls(program):
         return call.args[:1] == [argument] or any(k.value is argument and k.arg == "inputs" for k in call.keywords)
     name = call.func.id if isinstance(call.func, ast.Name) else None
-    functions = [one for one in functions_by_module(program)[module] if getattr(one, "name", "") == name]
+    functions = [one for one in functions_by_module(program).get(module, ()) if getattr(one, "name", "") == name]
     if len(functions) != 1 or argument not in call.args or not depth:
         return False
     parameter = _parameter(functions[0], call.args.index(argument))

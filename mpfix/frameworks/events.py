@@ -13,7 +13,7 @@ class PolicySet(Event):
     """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown; `before` was it.
 
     `home` is the package whose state holds it: `keras`, `tf_keras`, empty where nobody knows. `tpu` is where a strategy
-    for TPUs was made before.
+    for TPUs was made before, `rewrite` where the graph rewrite was switched on before.
     """
 
     policy: Value
@@ -21,6 +21,7 @@ class PolicySet(Event):
     before: Value = NONE
     home: str = ""
     tpu: Value = NONE
+    rewrite: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,14 @@ class PolicyUsed(Event):
 class RewriteSwitched(Event):
     """The graph rewrite `auto_mixed_precision` was switched: `on` is true, false or unknown.
 
-    `option` is the argument or variable that does it; `alone` whether the statement sets nothing else.
+    `option` is the argument or variable that does it, `alone` whether the statement sets nothing else, `policy` the
+    global one then.
     """
 
     on: Value
     option: str
     alone: bool
+    policy: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,11 @@ class Compiled(Event):
     """What kind of loss each output gets, as `loss_kinds` tells it."""
     policy: Value = NONE
     wrapped: Value = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedUnseen(Event):
+    """`compile` or `fit` of a model that nobody can name."""
 
 
 @dataclass(frozen=True, slots=True)

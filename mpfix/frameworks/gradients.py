@@ -91,7 +91,8 @@ def _gradients_of(lib: KerasLibrary, run: Run, value: Value, node: ast.AST) -> V
     if isinstance(value, Loop):
         inner = widened(value)
         if isinstance(inner, Record) and inner.kind == "gradients":
-            return inner.having({"accumulator": sums.cell_of(value)}) if inner.get("accumulator") == NONE else inner
+            before = sums.accumulator_of(run, value) or NONE
+            return inner.having({"accumulator": before}) if inner.get("accumulator") == NONE else inner
         return sums.total(run, value, node) or _gradients_of(lib, run, inner, node)
     if isinstance(value, Record):
         return value

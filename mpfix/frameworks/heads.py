@@ -274,6 +274,14 @@ def _felt_kind(program: Program, case: Case[ModelOutput], dtype: str, losses: tu
     return "logits" if "logits" in kinds and dense else None
 
 
+@fact
+def output_layers(program: Program) -> frozenset[Object]:
+    """The layers that make outputs, in whatever dtype."""
+    tensors = (getattr(occurrence.event, "tensor", NONE) for occurrence in outputs(program))
+    found = (one for tensor in tensors if isinstance(tensor, Record) for _, one in alternatives(tensor.get("layer")))
+    return frozenset(one for one in found if isinstance(one, Object))
+
+
 def layers_of(heads: Iterable[Head]) -> frozenset[Object]:
     """The layers that make heads."""
     return frozenset(one.layer for one in heads if isinstance(one.layer, Object))

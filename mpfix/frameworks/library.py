@@ -225,6 +225,8 @@ class KerasLibrary:
             return Bound(Library("strategy.experimental_run_v2"), receiver)
         if name == "map" and not _defined_by_project(run, name):
             return policy_traces.duck_map(receiver)
+        if name in models.DUCK and not _defined_by_project(run, name):
+            return Bound(Library(f"model.{name}"), receiver)
         if name in optimizers.DUCK and not _defined_by_project(run, name):
             return Bound(Library(f"optimizer.{name}"), receiver)
         return None

@@ -38,6 +38,10 @@ PROBABILITY = frozenset(
 """Losses of probabilities, which want logits with `from_logits=True`."""
 
 
+OTHERS = "others"
+"""The property for losses of outputs whose name or index nobody knows."""
+
+
 def kind_named(name: str, from_logits: Value = FALSE_VALUE) -> Value:
     """The kind of a loss by its name: `regression`, `probabilities` or `logits`; unknown for others."""
     plain = name.rpartition(".")[2].replace("_", "").lower()
@@ -64,12 +68,15 @@ def _kinds(run: Run, loss: Value, place: Place) -> Value:
     if isinstance(loss, Object) and loss.kind == "dict":
         content = run.get(loss, "content")
         entries = content.entries if isinstance(content, Mapping) else ()
-        named = {f"name {key.value}": kind_of_loss(run, one) for key, one in entries if isinstance(key, Constant)}
-        return Record("loss kinds", place, named)
+        kinds = {f"name {key.value}": kind_of_loss(run, one) for key, one in entries if isinstance(key, Constant)}
+        whole = isinstance(content, Mapping) and not content.open and len(kinds) == len(entries)
+        return Record("loss kinds", place, kinds if whole else {**kinds, OTHERS: Unknown(("losses", place), "losses")})
     several = list_content(run, loss)
     if several is not None:
-        by_index = {f"index {index}": kind_of_loss(run, one) for index, one in enumerate(several.items)}
-        return Record("loss kinds", place, by_index)
+        kinds = {f"index {index}": kind_of_loss(run, one) for index, one in enumerate(several.items)}
+        if several.open:
+            kinds[OTHERS] = Unknown(("losses", place), "losses")
+        return Record("loss kinds", place, kinds)
     return kind_of_loss(run, loss)
 
 
@@ -96,4 +103,4 @@ def kind_for(kinds: Value, index: int, count: int, names: tuple[object, ...]) ->
     by_index = kinds.get(f"index {index}")
     if by_index == NONE and count == 1 and len(kinds.properties) == 1:
         return next(iter(kinds.properties.values()))
-    return by_index
+    return by_index if by_index != NONE else kinds.get(OTHERS)

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import input_casts, layers, optimizers
-from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted
+from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted, TrainedUnseen
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
 from mpfix.frameworks.loss_kinds import kinds_of
@@ -108,7 +108,7 @@ def _pop(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, nod
 def _compile(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     """Compile puts a loss scale optimizer around a bare one when the model's policy is mixed_float16."""
     if not isinstance(receiver, Object):
-        return None
+        return _trained_unseen(run, arguments, node)
     given = arguments.get(0, "optimizer") or Constant("rmsprop")
     optimizer = run.each(given, lambda one: optimizers.as_optimizer(lib, run, one, node))
     automatic = arguments.keyword("auto_scale_loss")
@@ -153,10 +153,25 @@ def compiled_optimizer(
     return wrapped
 
 
+DUCK = frozenset({"compile", "fit", "train_on_batch"})
+"""Methods of a model that count on a value nobody knows, when they are called with arguments of Keras."""
+
+KERAS_ARGUMENTS = frozenset(
+    {"optimizer", "loss", "metrics", "epochs", "steps_per_epoch", "validation_data", "callbacks", "batch_size"}
+)
+
+
+def _trained_unseen(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
+    """A model that nobody can name is trained: what is built somewhere may well be that model."""
+    if any(name in KERAS_ARGUMENTS for name, _ in arguments.keywords) or isinstance(arguments.get(0, "optimizer"), Constant):
+        run.emit(TrainedUnseen(node))
+    return None
+
+
 def _fit(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     """Training calls the model's own `train_step` again and again, else its `call`."""
     if not isinstance(receiver, Object):
-        return None
+        return _trained_unseen(run, arguments, node)
     run.emit(Fitted(node, receiver))
     run_train_step(lib, run, receiver, node)
     return run.unknown(node)

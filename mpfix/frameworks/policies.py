@@ -122,8 +122,9 @@ def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
     before = run.get_global("policy") or NONE
     run.set_global("policy", policy)
     run.set_global("policy set", At(run.place(node)))
-    home, tpu = home_of(lib, run, function.package), run.get_global("tpu") or NONE
-    run.emit(PolicySet(node, policy, function.package, before, home, tpu))
+    home = home_of(lib, run, function.package)
+    tpu, rewrite = run.get_global("tpu") or NONE, run.get_global("rewrite") or NONE
+    run.emit(PolicySet(node, policy, function.package, before, home, tpu, rewrite))
     return NONE
 
 

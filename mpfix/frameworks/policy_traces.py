@@ -16,6 +16,7 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
+    At,
     Bound,
     Choice,
     Constant,
@@ -89,7 +90,7 @@ def _set_options(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
     if isinstance(content, Mapping):
         on = content.get(Constant(OPTION))
         if on is not None:
-            run.emit(RewriteSwitched(node, on, OPTION, len(content.entries) == 1 and not content.open))
+            _switched(run, on, OPTION, node, alone=len(content.entries) == 1 and not content.open)
     return NONE
 
 
@@ -97,7 +98,13 @@ def note_variable(run: Run, name: Value, value: Value, node: ast.AST) -> None:
     """`os.environ["TF_ENABLE_AUTO_MIXED_PRECISION"] = "1"`."""
     if isinstance(name, Constant) and name.value in VARIABLES:
         on = run.each(value, _is_on)
-        run.emit(RewriteSwitched(node, on, name.value, True))
+        _switched(run, on, name.value, node, alone=True)
+
+
+def _switched(run: Run, on: Value, option: str, node: ast.AST, *, alone: bool) -> None:
+    run.emit(RewriteSwitched(node, on, option, alone, run.get_global("policy") or NONE))
+    place = At(run.place(node))
+    run.set_global("rewrite", run.each(on, lambda one: place if one == TRUE_VALUE else NONE))
 
 
 def _is_on(value: Value) -> Value:

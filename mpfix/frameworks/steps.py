@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mpfix.frameworks.events import Applied, AttributeTested, Clipped, Scaled, ScalingMethodUsed, TapeOpened
+from mpfix.frameworks.events import (
+    Applied,
+    AttributeTested,
+    Clipped,
+    GradientTaken,
+    Scaled,
+    ScalingMethodUsed,
+    TapeOpened,
+)
 from mpfix.frameworks.keys import canonical
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, cases_of, fact
@@ -199,10 +207,41 @@ def _positions(program: Program) -> dict[int, int]:
     return {id(occurrence): index for index, occurrence in enumerate(program.occurrences)}
 
 
-def tape_of(program: Program, step: Step) -> Place | None:
-    """The last `with` that opened a tape before the update."""
-    position = _positions(program)[id(step.occurrence)]
-    opened = [o for o in program.happened(TapeOpened) if _positions(program)[id(o)] < position]
+@dataclass(frozen=True)
+class LateScaling:
+    """A loss that is scaled after its tape has closed, and differentiated all the same."""
+
+    scaling: Place
+    gradient: Place
+    opened: Place
+    guard: Guard
+
+
+@fact
+def late_scalings(program: Program) -> tuple[LateScaling, ...]:
+    """The scalings that no tape records; whoever applies the gradients, they are none."""
+    found: list[LateScaling] = []
+    for occurrence in program.happened(GradientTaken):
+        opened = _opening(program, occurrence)
+        for case in cases_of(occurrence, "target.scaled late", "target.scaled at", "target.scaled again"):
+            scaling = case.value("target.scaled at")
+            is_late = case.value("target.scaled late") == TRUE_VALUE and case.value("target.scaled again") == NONE
+            if is_late and opened is not None and isinstance(scaling, At):
+                found.append(LateScaling(scaling.place, case.place, opened, case.guard))
+    return tuple(found)
+
+
+def _opening(program: Program, occurrence: Occurrence) -> Place | None:
+    """The last `with` that opened the tape of a gradient."""
+    event, position = occurrence.event, _positions(program)[id(occurrence)]
+    assert isinstance(event, GradientTaken)
+    opened = [
+        one
+        for one in program.happened(TapeOpened)
+        if isinstance(one.event, TapeOpened)
+        and one.event.tape is event.tape
+        and _positions(program)[id(one)] < position
+    ]
     return opened[-1].place if opened else None
 
 

@@ -108,6 +108,11 @@ def accumulator_of(run: Run, value: Value) -> Value | None:
         found = value.get("accumulator")
         return found if found != NONE else None
     found_in = carried(run, value)
+    if isinstance(found_in, Loop) and isinstance(found_in.initial, Record):
+        # a loop that goes over the parts of a sum
+        before = found_in.initial.get("accumulator")
+        if before != NONE:
+            return before
     return cell_of(found_in) if found_in is not None else None
 
 

@@ -81,6 +81,14 @@ def is_read_nowhere(program: Program, place: Place) -> bool:
     return not any(one.id in names for one in reads)
 
 
+def is_dropped(program: Program, place: Place) -> bool:
+    """Whether the statement around a place keeps its result nowhere but in a name of its own."""
+    statement = next(iter(reversed(statements_around(scope_around(program, place), place.node))), None)
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(one, (ast.Name, ast.Attribute)) for one in statement.targets)
+    return isinstance(statement, ast.Expr)
+
+
 def calls_on_the_way(program: Program, occurrence: Occurrence) -> tuple[FunctionNode, ...]:
     """The functions that were running when something happened, outermost first, as far as their calls tell."""
     places = (*occurrence.chain, occurrence.place)

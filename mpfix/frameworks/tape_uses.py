@@ -158,7 +158,7 @@ def _keeps(program: Program, module: Module, parent: ast.AST, use: ast.AST, dept
     if isinstance(parent, ast.Attribute):
         return parent.attr in TAPE_METHODS
     if isinstance(parent, ast.Call) and depth:
-        found = [one for one in functions_by_module(program)[module] if _calls_by_name(parent, one)]
+        found = [one for one in functions_by_module(program).get(module, ()) if _calls_by_name(parent, one)]
         parameters = [(one, _parameter(parent, use, one)) for one in found]
         return bool(found) and all(
             name is not None and _is_kept(program, name, module, one, depth - 1) for one, name in parameters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpfix.frameworks.events import Applied, Compiled, Fitted, GradientTaken, LayerBuilt
+from mpfix.frameworks.events import Applied, Compiled, Fitted, GradientTaken, LayerBuilt, TrainedUnseen
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import Object
@@ -14,7 +14,7 @@ HALF = frozenset({"float16", "bfloat16"})
 @fact
 def trains(program: Program) -> bool:
     """Whether the component trains anything: a compile, a fit, a gradient or an update."""
-    return bool(program.happened(Compiled, Fitted, GradientTaken, Applied))
+    return bool(program.happened(Compiled, Fitted, GradientTaken, Applied, TrainedUnseen))
 
 
 @fact

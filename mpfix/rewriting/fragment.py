@@ -338,8 +338,15 @@ def _has_comment(space: cst.BaseParenthesizableWhitespace) -> bool:
 def indented(code: str, indentation: str, unit: str, newline: str) -> str:
     """New statements as lines of a block; no newline at the end."""
     module = _module(with_newline(code.strip("\r\n") + "\n", newline), newline)
-    module = module.with_changes(default_indent=unit)
+    module = module.visit(_BlankLines()).with_changes(default_indent=unit)
     return _printed(module, [*module.header], module.body, [*module.footer], indentation)
+
+
+class _BlankLines(cst.CSTTransformer):
+    """Blank lines without blanks."""
+
+    def leave_EmptyLine(self, original_node: cst.EmptyLine, updated_node: cst.EmptyLine) -> cst.EmptyLine:
+        return updated_node if updated_node.comment is not None else updated_node.with_changes(indent=False)
 
 
 def reindented(lines: str, old: str, new: str, newline: str) -> str:

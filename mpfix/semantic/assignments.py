@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from mpfix.semantic import operators
-from mpfix.semantic.calls import call
+from mpfix.semantic.calls import call, class_attribute
 from mpfix.semantic.containers import list_content, one_of, store_item
 from mpfix.semantic.exits import narrow
 from mpfix.semantic.expressions import attribute, evaluate
@@ -67,6 +67,11 @@ def _store_attribute(run: Run, owner: Value, name: str, value: Value, node: ast.
         owner = owner.widened
     match owner:
         case Object():
+            if name in run.setters and owner.cls is not None:
+                setter = class_attribute(run, owner, setter_name(name), node)
+                if setter is not None:
+                    call(run, setter, Arguments((value,)), node)
+                    return NONE
             if owner.kind == "super":
                 owner = receiver if isinstance(receiver := run.get(owner, "self"), Object) else owner
             if not run.library.store(run, owner, name, value, node):
@@ -85,6 +90,11 @@ def _store_attribute(run: Run, owner: Value, name: str, value: Value, node: ast.
             assert isinstance(box, Box)
             run.store.write(box, name, value, run.path, literals=run.limits.guard_literals)
     return NONE
+
+
+def setter_name(name: str) -> str:
+    """Under which name a class keeps the function that sets a property."""
+    return f"{name}.setter"
 
 
 def _unpack(run: Run, target: ast.Tuple | ast.List, value: Value, frame: Frame) -> None:

@@ -8,21 +8,17 @@ from collections.abc import Callable
 from mpfix.semantic import operators
 from mpfix.semantic.comprehensions import iterate
 from mpfix.semantic.conditions import truth
-from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
+from mpfix.semantic.container_methods import METHODS
+from mpfix.semantic.containers import argument, content_of, list_content, new_dict, new_list
 from mpfix.semantic.exits import STOP, leave
-from mpfix.semantic.guards import TRUE
+from mpfix.semantic.introspection import getattr_of, hasattr_of, isinstance_of, setattr_of, type_of
 from mpfix.semantic.library import is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
-    FALSE_VALUE,
     NONE,
-    TRUE_VALUE,
     Arguments,
     Bound,
-    Choice,
-    Class,
     Constant,
-    Function,
     Library,
     Loop,
     Mapping,
@@ -36,7 +32,6 @@ from mpfix.semantic.values import (
 )
 
 Handler = Callable[[Run, Arguments, ast.AST], "Value | None"]
-Method = Callable[[Run, Value, Arguments, ast.AST], "Value | None"]
 
 
 def call_python(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -58,10 +53,6 @@ def call_python(run: Run, function: Value, arguments: Arguments, node: ast.AST) 
     return None
 
 
-def _first(arguments: Arguments, position: int = 0) -> Value | None:
-    return arguments.positional[position] if position < len(arguments.positional) else None
-
-
 # -- functions
 
 
@@ -77,7 +68,7 @@ def _zip(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _enumerate(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None:
         return None
     column = iterate(run, first, node, None)
@@ -95,102 +86,18 @@ def _range(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _len(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
-    content = list_content(run, first) if first is not None else None
-    if content is not None and not content.open:
-        return Constant(len(content.items))
-    return derived("length", (first,), f"len({first})") if first is not None else None
+    first = argument(arguments)
+    return run.each(content_of(run, first), lambda content: _length(content, first)) if first is not None else None
 
 
-def _isinstance(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    value, of = _first(arguments), _first(arguments, 1)
-    if value is None or of is None:
-        return None
-    return run.each(value, lambda one: _is_instance(run, one, of))
-
-
-def _is_instance(run: Run, value: Value, of: Value) -> Value:
-    value = value.widened if isinstance(value, Loop) else value
-    classes = list_content(run, of)
-    answers = [_is_instance_of(run, value, one) for one in (classes.items if classes else (of,))]
-    if True in answers:
-        return TRUE_VALUE
-    if None in answers:
-        return derived("isinstance", (value, of), f"isinstance({value}, {of})")
-    return FALSE_VALUE
-
-
-PYTHON_TYPES = {"bool": (bool,), "int": (int,), "float": (float,), "str": (str,), "bytes": (bytes,)}
-
-
-def _is_instance_of(run: Run, value: Value, of: Value) -> bool | None:
-    if isinstance(of, Library) and of.key.startswith("builtins."):
-        name = of.key[9:]
-        if isinstance(value, Constant):
-            return isinstance(value.value, PYTHON_TYPES[name]) if name in PYTHON_TYPES else False
-        if isinstance(value, Object) and value.kind in ("list", "dict", "set"):
-            return value.kind == name
-        if isinstance(value, Sequence):
-            return name == "tuple"
-        return False if isinstance(value, (Function, Class, Record)) and name in PYTHON_TYPES else None
-    if isinstance(of, Class):
-        if isinstance(value, Object) and value.cls is not None:
-            return of in value.cls.mro() or (None if value.cls.has_unknown_base() else False)
-        return False if isinstance(value, (Constant, Sequence, Record)) else None
-    return run.library.is_instance(run, value, of)
-
-
-def _hasattr(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    value, name = _first(arguments), _first(arguments, 1)
-    if value is None or not isinstance(name, Constant):
-        return None
-    return run.each(value, lambda one: _has(run, one, str(name.value), node))
-
-
-def _has(run: Run, value: Value, name: str, node: ast.AST) -> Value:
-    value = value.widened if isinstance(value, Loop) else value
-    if isinstance(value, Object) and value.box.cells.get(name):
-        return TRUE_VALUE
-    if isinstance(value, Object) and value.cls is not None:
-        if any(name in cls.box.cells for cls in value.cls.mro()):
-            return TRUE_VALUE
-        if not value.cls.library_bases() and not value.cls.has_unknown_base():
-            return FALSE_VALUE
-    known = None
-    if is_framework_value(value) or isinstance(value, (Object, Unknown)):
-        known = run.library.has_attribute(run, value, name, node)
-    if known is None:
-        return derived("hasattr", (value, name), f'hasattr({value}, "{name}")')
-    return TRUE_VALUE if known else FALSE_VALUE
-
-
-def _getattr(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    value, name, default = _first(arguments), _first(arguments, 1), _first(arguments, 2)
-    if value is None or not isinstance(name, Constant):
-        return None
-
-    def read(one: Value) -> Value:
-        if default is not None:
-            has = _has(run, one, str(name.value), node)
-            if has == FALSE_VALUE:
-                return default
-            if has != TRUE_VALUE and not isinstance(one, Unknown):
-                found = run.attribute(one, str(name.value), node)
-                return run.merge([(frozenset({(has, True)}), found), (TRUE, default)]) or default
-        return run.attribute(one, str(name.value), node)
-
-    return run.each(value, read)
-
-
-def _setattr(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    owner, name, value = (_first(arguments, i) for i in range(3))
-    if isinstance(owner, Object) and isinstance(name, Constant) and value is not None:
-        run.set(owner, str(name.value), value)
-    return NONE
+def _length(content: Value, value: Value) -> Value:
+    if isinstance(content, (Sequence, Mapping)) and not content.open:
+        return Constant(len(content.items if isinstance(content, Sequence) else content.entries))
+    return derived("length", (value,), f"len({value})")
 
 
 def _to_list(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None:
         return new_list(run, Sequence(()), node)
     if isinstance(first, Record):
@@ -199,14 +106,14 @@ def _to_list(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _to_tuple(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None or isinstance(first, Record):
         return first or Sequence(())
     return iterate(run, first, node, None)
 
 
 def _reordered(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None or isinstance(first, Record):
         return first
     content = iterate(run, first, node, None)
@@ -227,7 +134,7 @@ def _to_dict(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _map(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    function = _first(arguments)
+    function = argument(arguments)
     if function is None or len(arguments.positional) < 2:
         return None
     columns = [iterate(run, value, node, None) for value in arguments.positional[1:]]
@@ -239,12 +146,12 @@ def _map(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _filter(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    value = _first(arguments, 1)
+    value = argument(arguments, 1)
     return Sequence(iterate(run, value, node, None).items, True) if value is not None else None
 
 
 def _next(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None:
         return None
     content = iterate(run, first, node, None)
@@ -252,12 +159,12 @@ def _next(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _same(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    return _first(arguments)
+    return argument(arguments)
 
 
 def _converted(convert: Callable[[object], object], name: str) -> Handler:
     def handler(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-        first = _first(arguments)
+        first = argument(arguments)
         if first is None:
             return Constant(convert(""[:0] if name == "str" else 0))
         return run.each(first, lambda one: _convert(run, convert, name, one))
@@ -289,7 +196,7 @@ def _convert(run: Run, convert: Callable[[object], object], name: str, value: Va
 
 
 def _sum(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     content = list_content(run, first) if first is not None else None
     if content is None or not content.items:
         return None
@@ -300,7 +207,7 @@ def _sum(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 
 def _partial(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
+    first = argument(arguments)
     if first is None or arguments.open_keywords or arguments.open_positional:
         return None
     return Partial(first, arguments.positional[1:], arguments.keywords)
@@ -326,7 +233,7 @@ def _exit(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 
 def _environment(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     """`os.environ.get(name, default)`: one value a name, in the whole run; a switch where it has a default."""
-    name, default = _first(arguments), arguments.get(1, "default")
+    name, default = argument(arguments), arguments.get(1, "default")
     if not isinstance(name, Constant):
         return None
     chosen = run.get_global(f"environment {name.value}")
@@ -336,18 +243,13 @@ def _environment(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     return Unknown(("environment", name, default or NONE), text)
 
 
-def _type(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
-    return first.cls if isinstance(first, Object) and first.cls is not None else None
-
-
 def _submit(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     """`Thread(target=f, args=(...))`: the function is called with what it is given."""
     target, given = arguments.keyword("target"), arguments.keyword("args")
     if target is not None:
         content = list_content(run, given) if given is not None else Sequence(())
         run.call(target, Arguments(content.items if content else (), open_positional=content is None), node)
-    return None
+    return run.unknown(node)
 
 
 FUNCTIONS: dict[str, Handler] = {
@@ -356,10 +258,10 @@ FUNCTIONS: dict[str, Handler] = {
     "builtins.enumerate": _enumerate,
     "builtins.range": _range,
     "builtins.len": _len,
-    "builtins.isinstance": _isinstance,
-    "builtins.hasattr": _hasattr,
-    "builtins.getattr": _getattr,
-    "builtins.setattr": _setattr,
+    "builtins.isinstance": isinstance_of,
+    "builtins.hasattr": hasattr_of,
+    "builtins.getattr": getattr_of,
+    "builtins.setattr": setattr_of,
     "builtins.list": _to_list,
     "builtins.tuple": _to_tuple,
     "builtins.set": _to_list,
@@ -386,7 +288,7 @@ FUNCTIONS: dict[str, Handler] = {
     "sys.exit": _exit,
     "os._exit": _exit,
     "os.abort": _exit,
-    "builtins.type": _type,
+    "builtins.type": type_of,
     "functools.partial": _partial,
     "functools.wraps": _wraps,
     "os.environ.get": _environment,
@@ -397,159 +299,3 @@ FUNCTIONS: dict[str, Handler] = {
 
 
 # -- methods
-
-
-def _append(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    added = _first(arguments)
-    if isinstance(owner, Object) and added is not None:
-        content = run.get(owner, "content")
-        if isinstance(content, Sequence):
-            items = content.items if content.open and added in content.items else (*content.items, added)
-            is_open = content.open or len(items) > run.limits.entries
-            run.set(owner, "content", Sequence(items[: run.limits.entries], is_open))
-        elif isinstance(content, Choice):
-            run.set(owner, "content", run.each(content, lambda one: _appended(one, added)))
-    return NONE
-
-
-def _appended(content: Value, added: Value) -> Value:
-    return Sequence((*content.items, added), content.open) if isinstance(content, Sequence) else content
-
-
-def _extend(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
-    if isinstance(owner, Object) and first is not None:
-        content, more = run.get(owner, "content"), iterate(run, first, node, None)
-        if isinstance(content, Sequence):
-            items = (*content.items, *more.items)
-            is_open = content.open or more.open or len(items) > run.limits.entries
-            run.set(owner, "content", Sequence(items[: run.limits.entries], is_open))
-    return NONE
-
-
-def _insert(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    index, added = _first(arguments), _first(arguments, 1)
-    if isinstance(owner, Object) and added is not None:
-        content = run.get(owner, "content")
-        if (
-            isinstance(content, Sequence)
-            and not content.open
-            and isinstance(index, Constant)
-            and isinstance(index.value, int)
-        ):
-            items = list(content.items)
-            items.insert(index.value, added)
-            run.set(owner, "content", Sequence(tuple(items)))
-        elif isinstance(content, Sequence):
-            run.set(owner, "content", Sequence((*content.items, added), True))
-    return NONE
-
-
-def _pop(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    key = _first(arguments)
-    if not isinstance(owner, Object):
-        return None
-    content = run.get(owner, "content")
-    if isinstance(content, Mapping) and key is not None:
-        found = content.get(key)
-        run.set(owner, "content", Mapping(tuple(e for e in content.entries if e[0] != key), content.open))
-        return found or _first(arguments, 1) or derived("item", (owner, key), f"[{key}]")
-    if isinstance(content, Sequence) and not content.open and content.items and (key is None or key == Constant(-1)):
-        run.set(owner, "content", Sequence(content.items[:-1]))
-        return content.items[-1]
-    if isinstance(content, Sequence):
-        run.set(owner, "content", Sequence(content.items, True))
-    return run.unknown(node)
-
-
-def _clear(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(owner, Object):
-        run.set(owner, "content", Mapping(()) if owner.kind == "dict" else Sequence(()))
-    return NONE
-
-
-def _copy(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    if not isinstance(owner, Object):
-        return owner
-    content = run.get(owner, "content")
-    if isinstance(content, Mapping):
-        return new_dict(run, content, node)
-    return new_list(run, content, node) if isinstance(content, Sequence) else None
-
-
-def _get(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    key = _first(arguments)
-    if not isinstance(owner, Object) or key is None:
-        return None
-    content = run.get(owner, "content")
-    if isinstance(content, Mapping):
-        found = content.get(key)
-        if found is not None:
-            return found
-        if not content.open and isinstance(key, Constant):
-            return arguments.get(1, "default") or NONE
-    return get_item(run, owner, key, node)
-
-
-def _set_default(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    return _get(run, owner, arguments, node)
-
-
-def _update(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    first = _first(arguments)
-    if isinstance(owner, Object):
-        content = run.get(owner, "content")
-        more = run.get(first, "content") if isinstance(first, Object) and first.kind == "dict" else None
-        if isinstance(content, Mapping):
-            entries = more.entries if isinstance(more, Mapping) else ()
-            extra = tuple((Constant(name), value) for name, value in arguments.keywords)
-            is_open = content.open or (first is not None and not isinstance(more, Mapping))
-            kept = () if first is not None and not isinstance(more, Mapping) else content.entries
-            run.set(owner, "content", Mapping((*kept, *entries, *extra)[: run.limits.entries], is_open))
-    return NONE
-
-
-def _columns(part: Callable[[tuple[Value, Value]], Value]) -> Method:
-    def method(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-        content = run.get(owner, "content") if isinstance(owner, Object) else owner
-        return Sequence(tuple(map(part, content.entries)), content.open) if isinstance(content, Mapping) else None
-
-    return method
-
-
-def _text(method_name: str) -> Method:
-    def method(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-        given = [value.value for value in arguments.positional if isinstance(value, Constant)]
-        plain = len(given) == len(arguments.positional) and not arguments.keywords
-        if isinstance(owner, Constant) and isinstance(owner.value, str) and plain:
-            try:
-                return Constant(getattr(owner.value, method_name)(*given))
-            except (TypeError, ValueError, IndexError, KeyError):
-                return run.unknown(node)
-        return derived("call", (owner, method_name, *arguments.positional[:2]), f"{owner}.{method_name}()")
-
-    return method
-
-
-METHODS: dict[str, Method] = {
-    "builtins.list.append": _append,
-    "builtins.set.add": _append,
-    "builtins.list.extend": _extend,
-    "builtins.set.update": _extend,
-    "builtins.list.insert": _insert,
-    "builtins.list.pop": _pop,
-    "builtins.dict.pop": _pop,
-    "builtins.list.clear": _clear,
-    "builtins.dict.clear": _clear,
-    "builtins.list.copy": _copy,
-    "builtins.dict.copy": _copy,
-    "builtins.dict.get": _get,
-    "builtins.dict.setdefault": _set_default,
-    "builtins.dict.update": _update,
-    "builtins.dict.items": _columns(Sequence),
-    "builtins.dict.keys": _columns(lambda entry: entry[0]),
-    "builtins.dict.values": _columns(lambda entry: entry[1]),
-    "os.environ.get": lambda run, owner, arguments, node: _environment(run, arguments, node),
-}
-for _name in ("lower", "upper", "strip", "startswith", "endswith", "format", "replace"):
-    METHODS[f"builtins.str.{_name}"] = _text(_name)

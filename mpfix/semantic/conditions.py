@@ -28,6 +28,9 @@ from mpfix.semantic.values import (
     derived,
 )
 
+MAX_MEMBERS = 4
+"""Constants in `x in (a, b)` that are compared one by one."""
+
 Sides = tuple[Guard | None, Guard | None]
 """Literals to add where a test is true, and where it is false; None for a side that cannot be."""
 
@@ -278,21 +281,30 @@ def _negated(run: Run, value: Value) -> Value:
 
 
 def _membership(run: Run, name: str, left: Value, right: Value, node: ast.AST) -> Value:
-    from mpfix.semantic.containers import list_content
+    from mpfix.semantic.containers import content_of
 
-    content = list_content(run, right)
-    found: Value | None = None
-    if content is not None and isinstance(left, Constant):
-        if left in content.items:
-            found = TRUE_VALUE
-        elif not content.open and all(isinstance(item, Constant) for item in content.items):
-            found = FALSE_VALUE
-    elif isinstance(left, Constant) and isinstance(right, Constant) and isinstance(left.value, str):
-        found = Constant(left.value in right.value) if isinstance(right.value, str) else None
-    elif content is not None and len(content.items) <= 4 and not content.open and isinstance(left, Unknown):
-        constants = [item for item in content.items if isinstance(item, Constant)]
-        if len(constants) == 1 and len(content.items) == 1:
-            found = _equals_constant(run, left, constants[0])
-    if found is None:
-        found = derived("compare", ("In", left, right), f"{left} in {right}")
-    return found if name == "In" else _negated(run, found)
+    def ask(content: Value) -> Value:
+        found = _is_in(run, left, content, node)
+        return found if found is not None else derived("compare", ("In", left, right), f"{left} in {right}")
+
+    found = run.each(content_of(run, right), ask)
+    return found if name == "In" else run.each(found, lambda one: _negated(run, one))
+
+
+def _is_in(run: Run, left: Value, content: Value, node: ast.AST) -> Value | None:
+    if isinstance(content, Mapping):
+        content = Sequence(tuple(key for key, _ in content.entries), content.open)
+    if isinstance(content, Constant):
+        both_texts = isinstance(left, Constant) and isinstance(left.value, str) and isinstance(content.value, str)
+        return Constant(left.value in content.value) if both_texts and isinstance(left, Constant) else None
+    if not isinstance(content, Sequence):
+        return None
+    if isinstance(left, Constant) and left in content.items:
+        return TRUE_VALUE
+    constants = all(isinstance(item, Constant) for item in content.items)
+    if content.open or not constants or len(content.items) > MAX_MEMBERS:
+        return FALSE_VALUE if constants and not content.open and isinstance(left, Constant) else None
+    true: Guard | None = None
+    for item in content.items:
+        true = either(true, truth_guards(run, _compare_pair(run, "Eq", left, item, node))[0])
+    return boolean(run, true, TRUE if true is None else negate(true))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from mpfix.semantic.library import CONTAINERS
 from mpfix.semantic.run import Run
@@ -51,6 +52,23 @@ def list_content(run: Run, value: Value) -> Sequence | None:
     return None
 
 
+def content_of(run: Run, value: Value) -> Value:
+    """The content of a list, set or dict, with its alternatives; other values as they are."""
+    if isinstance(value, Loop):
+        value = value.widened
+    if isinstance(value, Object) and value.kind in ("list", "set", "dict"):
+        return run.get(value, "content")
+    return value
+
+
+def change_content(run: Run, owner: Object, change: Callable[[Value], Value]) -> None:
+    """Set the content of a container to what a change makes of it, in each of its alternatives."""
+    content = run.get(owner, "content")
+    changed = run.each(content, change)
+    if changed is not content:
+        run.set(owner, "content", changed)
+
+
 def one_of(run: Run, items: tuple[Value, ...], key: object, text: str) -> Value:
     """Some item of several, nobody knows which: a value of its own, or the only one there is."""
     distinct = tuple(dict.fromkeys(items))
@@ -70,9 +88,8 @@ def _item(run: Run, owner: Value, key: Value, node: ast.AST) -> Value:
         owner = owner.widened
     if isinstance(owner, Object) and owner.kind == "dict":
         return _entry(run, owner, key, node)
-    content = list_content(run, owner)
-    if content is not None:
-        return _element(run, content, key, node)
+    if isinstance(owner, Sequence) or (isinstance(owner, Object) and owner.kind in ("list", "set")):
+        return run.each(content_of(run, owner), lambda content: _element(run, content, key, node))
     if isinstance(owner, Unknown):
         box = run.unknown_boxes.get(owner)
         cells = run.store.read(box, f"[{key}]") if box else None
@@ -89,15 +106,16 @@ def _item(run: Run, owner: Value, key: Value, node: ast.AST) -> Value:
 
 
 def _entry(run: Run, owner: Object, key: Value, node: ast.AST) -> Value:
-    content = run.get(owner, "content")
-    if isinstance(content, Mapping):
-        found = content.get(key)
-        if found is not None:
-            return found
-    return derived("item", (owner, key), f"[{key}]")
+    def read(content: Value) -> Value:
+        found = content.get(key) if isinstance(content, Mapping) else None
+        return found if found is not None else derived("item", (owner, key), f"[{key}]")
+
+    return run.each(run.get(owner, "content"), read)
 
 
-def _element(run: Run, content: Sequence, key: Value, node: ast.AST) -> Value:
+def _element(run: Run, content: Value, key: Value, node: ast.AST) -> Value:
+    if not isinstance(content, Sequence):
+        return derived("item", (content, key), f"[{key}]")
     if isinstance(key, Constant) and isinstance(key.value, int) and not isinstance(key.value, bool):
         index = key.value
         if not content.open and -len(content.items) <= index < len(content.items):
@@ -138,29 +156,40 @@ def store_item(run: Run, owner: Value, key: Value, value: Value, node: ast.AST) 
 
 
 def _store_entry(run: Run, owner: Object, key: Value, value: Value) -> None:
-    content = run.get(owner, "content")
-    if not isinstance(content, Mapping):
-        return
-    if not isinstance(key, Constant):
-        run.set(owner, "content", Mapping((), True))
-        return
-    kept = tuple(entry for entry in content.entries if entry[0] != key)
-    is_open = content.open or len(kept) >= run.limits.entries
-    run.set(owner, "content", Mapping((*kept[: run.limits.entries - 1], (key, value)), is_open))
+    def change(content: Value) -> Value:
+        if not isinstance(content, Mapping):
+            return content
+        if not isinstance(key, Constant):
+            return Mapping((), True)
+        return stored(run, content, key, value)
+
+    change_content(run, owner, change)
+
+
+def stored(run: Run, content: Mapping, key: Value, value: Value) -> Mapping:
+    """A mapping with one entry set; a full one forgets an older entry and is open."""
+    entries = content.entries
+    if content.get(key) is not None:
+        return Mapping(tuple((name, value if name == key else old) for name, old in entries), content.open)
+    if len(entries) >= run.limits.entries:
+        return Mapping((*entries[: max(run.limits.entries - 1, 0)], (key, value)), True)
+    return Mapping((*entries, (key, value)), content.open)
 
 
 def _store_element(run: Run, owner: Object, key: Value, value: Value) -> None:
-    content = run.get(owner, "content")
+    change_content(run, owner, lambda content: _with_element(content, key, value))
+
+
+def _with_element(content: Value, key: Value, value: Value) -> Value:
     if not isinstance(content, Sequence):
-        return
+        return content
     index = key.value if isinstance(key, Constant) and isinstance(key.value, int) else None
     if index is not None and not content.open and -len(content.items) <= index < len(content.items):
         items = list(content.items)
         items[index] = value
-        run.set(owner, "content", Sequence(tuple(items)))
-        return
+        return Sequence(tuple(items))
     items = [one if one == value else value for one in content.items[:1]] if len(content.items) <= 1 else []
-    run.set(owner, "content", Sequence(tuple(items) or (value,), True))
+    return Sequence(tuple(items) or (value,), True)
 
 
 def mark_unknown(run: Run, value: Value) -> None:
@@ -171,3 +200,8 @@ def mark_unknown(run: Run, value: Value) -> None:
             run.set(value, "content", Sequence((Unknown(("changed", value.serial), "changed"),), True))
         elif content != NONE:
             run.set(value, "content", Mapping((), True))
+
+
+def argument(arguments: Arguments, position: int = 0) -> Value | None:
+    """The positional argument at a position; None when there is none."""
+    return arguments.positional[position] if position < len(arguments.positional) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.semantic.assignments import assign_name
+from mpfix.semantic.assignments import assign_name, setter_name
 from mpfix.semantic.calls import call
 from mpfix.semantic.expressions import default_values, evaluate
 from mpfix.semantic.run import Run
@@ -39,7 +39,13 @@ def execute_function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef, fra
     made: Value = function
     for decorated_by in reversed(decorators):
         made = _decorated(run, decorated_by, made, node)
-    assign_name(run, node.name, made, frame)
+    name = node.name
+    if "setter" in marks:
+        run.setters.add(name)
+        name = setter_name(name)
+    elif "deleter" in marks:
+        name = f"{name}.deleter"
+    assign_name(run, name, made, frame)
 
 
 def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -67,7 +73,7 @@ def _mark(value: Value, node: ast.expr) -> str | None:
     if isinstance(value, Library):
         return MARKS.get(value.key)
     if isinstance(node, ast.Attribute) and node.attr in ("setter", "deleter", "getter"):
-        return "property" if node.attr == "getter" else "setter"
+        return {"getter": "property", "setter": "setter", "deleter": "deleter"}[node.attr]
     return None
 
 

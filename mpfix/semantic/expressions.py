@@ -7,32 +7,33 @@ import builtins as python_builtins
 from collections.abc import Callable
 
 from mpfix.semantic import operators
-from mpfix.semantic.calls import call, class_attribute
+from mpfix.semantic.attributes import attribute, look_up
+from mpfix.semantic.calls import call
 from mpfix.semantic.comprehensions import comprehension
 from mpfix.semantic.conditions import boolean, compare, test, truth_guards
-from mpfix.semantic.containers import get_item, list_content, new_dict, new_list
+from mpfix.semantic.containers import get_item, list_content
+from mpfix.semantic.displays import (
+    dict_display,
+    dict_entries,
+    joined_string,
+    list_display,
+    slice_display,
+    tuple_display,
+)
 from mpfix.semantic.guards import TRUE, Guard
-from mpfix.semantic.imports import submodule
 from mpfix.semantic.library import NameMissing, is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
     NONE,
     Arguments,
-    Bound,
     Class,
     Constant,
     Function,
     Library,
-    Loop,
-    Mapping,
-    ModuleValue,
     Object,
-    Record,
-    Sequence,
     Unknown,
     Value,
-    derived,
 )
 
 PYTHON_NAMES = frozenset(dir(python_builtins)) | {
@@ -77,41 +78,6 @@ def _name(run: Run, node: ast.Name, frame: Frame) -> Value:
     return Unknown(("name", frame.module.name, node.id), node.id)
 
 
-def look_up(run: Run, name: str, frame: Frame) -> Value | None:
-    """What a name is bound to on the current path: the frame, enclosing functions, the module, outside star imports."""
-    box = frame.nonlocals.get(name)
-    if box is not None:
-        cells = run.store.read(box, name)
-        return run.pick(cells) if cells else None
-    scope: Frame | None = frame
-    while scope is not None:
-        if scope is frame or scope.kind != "class":
-            cells = run.store.read(scope.box, name)
-            found = run.pick(cells) if cells else None
-            if found is not None:
-                return found
-        scope = scope.outer
-    module_frame = run.module_frames.get(frame.module)
-    if module_frame is not None:
-        for module in reversed(module_frame.stars):
-            value = _from_star(run, module, name)
-            if value is not None:
-                return value
-    return None
-
-
-def _from_star(run: Run, module: str | ModuleValue, name: str) -> Value | None:
-    """What a star import binds to a name; a module of the project hands on what it got by stars itself."""
-    if isinstance(module, str):
-        return run.library.star(module, name)
-    cells = None if name.startswith("_") else run.store.read(module.box, name)
-    if cells or module.module is None or module.module not in run.module_frames:
-        return run.pick(cells)
-    stars = run.module_frames[module.module].stars
-    inner = (_from_star(run, one, name) for one in reversed(stars) if one is not module)
-    return next((value for value in inner if value is not None), None)
-
-
 def _stars(run: Run, frame: Frame) -> tuple[str, ...]:
     """The outside modules from which everything was imported, also through modules of the project."""
     found: list[str] = []
@@ -149,96 +115,6 @@ def _spine(run: Run, node: ast.expr, frame: Frame) -> Value:
     return value
 
 
-def attribute(run: Run, value: Value, name: str, node: ast.AST) -> Value:
-    """`value.name` for each alternative of the value."""
-    return run.each(value, lambda owner: _attribute_of(run, owner, name, node))
-
-
-def _attribute_of(run: Run, owner: Value, name: str, node: ast.AST) -> Value:
-    if isinstance(owner, Loop):
-        owner = owner.widened
-    match owner:
-        case ModuleValue(box=box):
-            found = run.pick(run.store.read(box, name), lambda: _module_attribute(run, owner, name))
-            return found or derived("attribute", (owner, name), f"{owner}.{name}")
-        case Library():
-            return run.library.attribute(run, owner, name, node) or derived(
-                "attribute", (owner, name), f"{owner.key}.{name}"
-            )
-        case Unknown():
-            return _unknown_attribute(run, owner, name, node)
-        case Class():
-            return _class_member(run, owner, name) or derived("attribute", (owner, name), f"{owner.name}.{name}")
-        case Object():
-            return _object_attribute(run, owner, name, node)
-        case Record():
-            found = run.library.attribute(run, owner, name, node)
-            return found or derived("attribute", (owner, name), f"{owner.kind}.{name}")
-        case Constant() | Sequence() | Mapping():
-            return Bound(Library(f"builtins.{_type_name(owner)}.{name}"), owner)
-        case Function() if name in ("__name__", "__qualname__"):
-            return Constant(owner.name)
-    return run.library.attribute(run, owner, name, node) or derived("attribute", (owner, name), f"{owner}.{name}")
-
-
-def _module_attribute(run: Run, module: ModuleValue, name: str) -> Value | None:
-    """A name that a module's body did not bind itself: by a star import, or a submodule."""
-    return _from_star(run, module, name) or submodule(run, module, name)
-
-
-def _type_name(value: Value) -> str:
-    if isinstance(value, Constant):
-        return type(value.value).__name__
-    return "tuple" if isinstance(value, Sequence) else "dict"
-
-
-def _unknown_attribute(run: Run, owner: Unknown, name: str, node: ast.AST) -> Value:
-    box = run.unknown_boxes.get(owner)
-    cells = run.store.read(box, name) if box else None
-    found = run.pick(cells) if cells else None
-    if found is None:
-        found = run.library.attribute(run, owner, name, node)
-    if found is None:
-        found = derived("attribute", (owner, name), f"{owner}.{name}" if owner.depth < 6 else name)
-    return found
-
-
-def _class_member(run: Run, cls: Class, name: str) -> Value | None:
-    return _member_from(run, cls, cls.mro(), name)
-
-
-def _member_from(run: Run, cls: Class, chain: tuple[Class, ...], name: str) -> Value | None:
-    """What a class attribute is along the rest of the look-up order."""
-    for index, base in enumerate(chain):
-        cells = run.store.read(base.box, name)
-        if cells:
-            found = run.pick(cells, lambda rest=chain[index + 1 :]: _member_from(run, cls, rest, name))  # type: ignore[misc]
-            return Bound(found, cls) if isinstance(found, Function) and "classmethod" in found.marks else found
-    for library in cls.library_bases():
-        return Library(f"{library.key}.{name}", library.package)
-    return None
-
-
-def _object_attribute(run: Run, owner: Object, name: str, node: ast.AST) -> Value:
-    if owner.kind == "super":
-        return class_attribute(run, owner, name, node) or derived("attribute", (owner, name), f"super().{name}")
-    if owner.kind in ("list", "dict", "set"):
-        return Bound(Library(f"builtins.{owner.kind}.{name}"), owner)
-    found = run.pick(run.store.read(owner.box, name), lambda: _inherited(run, owner, name, node))
-    if found is not None:
-        return found
-    return derived("attribute", (owner, name), f"self.{name}" if owner.cls else f"{owner.kind}.{name}")
-
-
-def _inherited(run: Run, owner: Object, name: str, node: ast.AST) -> Value | None:
-    """What an object that never got the attribute has by its class or its library."""
-    if owner.cls is not None:
-        found = class_attribute(run, owner, name, node)
-        if found is not None:
-            return found
-    return run.library.attribute(run, owner, name, node)
-
-
 # -- calls
 
 
@@ -268,19 +144,12 @@ def evaluate_arguments(run: Run, node: ast.Call, frame: Frame) -> Arguments:
         if keyword.arg is not None:
             keywords.append((keyword.arg, value))
             continue
-        entries = _dict_entries(run, value)
+        entries = dict_entries(run, value)
         open_keywords = open_keywords or entries is None or entries.open
         for key, entry in entries.entries if entries else ():
             if isinstance(key, Constant) and isinstance(key.value, str):
                 keywords.append((key.value, entry))
     return Arguments(tuple(positional), tuple(keywords), open_positional, open_keywords)
-
-
-def _dict_entries(run: Run, value: Value) -> Mapping | None:
-    if isinstance(value, Object) and value.kind == "dict":
-        content = run.get(value, "content")
-        return content if isinstance(content, Mapping) else None
-    return value if isinstance(value, Mapping) else None
 
 
 def _super(run: Run, node: ast.Call, frame: Frame) -> Value:
@@ -380,60 +249,6 @@ def _conditional(run: Run, node: ast.IfExp, frame: Frame) -> Value:
 # -- displays
 
 
-def _tuple(run: Run, node: ast.Tuple, frame: Frame) -> Value:
-    items, is_open = _items(run, node.elts, frame)
-    return Sequence(items, is_open)
-
-
-def _list(run: Run, node: ast.List | ast.Set, frame: Frame) -> Value:
-    items, is_open = _items(run, node.elts, frame)
-    return new_list(run, Sequence(items, is_open), node, kind="list" if isinstance(node, ast.List) else "set")
-
-
-def _items(run: Run, elements: list[ast.expr], frame: Frame) -> tuple[tuple[Value, ...], bool]:
-    items: list[Value] = []
-    is_open = False
-    for element in elements:
-        if isinstance(element, ast.Starred):
-            content = list_content(run, evaluate(run, element.value, frame))
-            is_open = is_open or content is None or content.open
-            items.extend(content.items if content else ())
-        elif len(items) < run.limits.entries:
-            items.append(evaluate(run, element, frame))
-        else:
-            is_open = True
-            break
-    return tuple(items), is_open
-
-
-def _dict(run: Run, node: ast.Dict, frame: Frame) -> Value:
-    entries: list[tuple[Value, Value]] = []
-    is_open = False
-    for key, value in zip(node.keys, node.values, strict=True):
-        if len(entries) >= run.limits.entries:
-            is_open = True
-            break
-        if key is None:
-            more = _dict_entries(run, evaluate(run, value, frame))
-            is_open = is_open or more is None or more.open
-            entries.extend(more.entries if more else ())
-        else:
-            entries.append((evaluate(run, key, frame), evaluate(run, value, frame)))
-    return new_dict(run, Mapping(tuple(entries), is_open), node)
-
-
-def _joined(run: Run, node: ast.JoinedStr, frame: Frame) -> Value:
-    parts: list[str] | None = []
-    for piece in node.values:
-        value = evaluate(run, piece.value if isinstance(piece, ast.FormattedValue) else piece, frame)
-        plain = isinstance(value, Constant) and not (isinstance(piece, ast.FormattedValue) and piece.format_spec)
-        if parts is not None and plain and isinstance(value, Constant):
-            parts.append(str(value.value))
-        else:
-            parts = None
-    return run.unknown(node) if parts is None else Constant("".join(parts))
-
-
 def _lambda(run: Run, node: ast.Lambda, frame: Frame) -> Value:
     found = Function(node, frame.module, frame, None, frozenset(), default_values(run, node.args, frame))
     run.functions.setdefault(node, found)
@@ -479,13 +294,6 @@ def _starred(run: Run, node: ast.Starred, frame: Frame) -> Value:
     return evaluate(run, node.value, frame)
 
 
-def _slice(run: Run, node: ast.Slice, frame: Frame) -> Value:
-    parts = tuple(
-        evaluate(run, part, frame) if part is not None else NONE for part in (node.lower, node.upper, node.step)
-    )
-    return Sequence((Constant("slice"), *parts))
-
-
 def _compare(run: Run, node: ast.Compare, frame: Frame) -> Value:
     return compare(run, node, frame)
 
@@ -502,21 +310,21 @@ HANDLERS: dict[type[ast.expr], Callable[..., Value]] = {
     ast.BoolOp: _bool_op,
     ast.Compare: _compare,
     ast.IfExp: _conditional,
-    ast.Tuple: _tuple,
-    ast.List: _list,
-    ast.Set: _list,
-    ast.Dict: _dict,
+    ast.Tuple: tuple_display,
+    ast.List: list_display,
+    ast.Set: list_display,
+    ast.Dict: dict_display,
     ast.ListComp: comprehension,
     ast.SetComp: comprehension,
     ast.GeneratorExp: comprehension,
     ast.DictComp: comprehension,
-    ast.JoinedStr: _joined,
+    ast.JoinedStr: joined_string,
     ast.Lambda: _lambda,
     ast.NamedExpr: _named,
     ast.Yield: _yield,
     ast.YieldFrom: _yield_from,
     ast.Starred: _starred,
-    ast.Slice: _slice,
+    ast.Slice: slice_display,
 }
 
 __all__ = ["attribute", "default_values", "evaluate", "evaluate_arguments", "is_framework_value", "look_up"]

@@ -28,7 +28,7 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _DYNAMIC = re.compile(r"""import_module\(\s*f?["'](?P<name>\.*[\w.]+)""")
-_MAIN = re.compile(r"""^if[ \t]+__name__[ \t]*==[ \t]*["']__main__["']""", re.MULTILINE)
+_MAIN = re.compile(r"""^if[ \t(]+__name__[ \t]*==[ \t]*["']__main__["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ class Run:
         self.functions: dict[ast.AST, Function] = {}
         self.classes: dict[ast.AST, Value] = {}
         self.instances: dict[ast.AST, list[Object]] = {}
+        self.setters: set[str] = set()
+        """Names that some class sets through a property."""
         self.pools: dict[tuple[Place, str], list[Object]] = {}
         self.contexts: dict[ast.AST, dict[object, int]] = {}
         self.memo: dict[object, list[Result]] = {}
@@ -272,6 +274,8 @@ class Run:
     def set(self, owner: Object, name: str, value: Value) -> None:
         """Set a property of an object on the current path; weakly where one object stands for several."""
         if owner.summary and self.store.read(owner.box, name):
+            if self.get(owner, name) == value:
+                return  # all of them agree
             value = Unknown(("summary", owner.serial, name), name)
         self.store.write(owner.box, name, value, self.path, literals=self.limits.guard_literals)
 

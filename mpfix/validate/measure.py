@@ -9,11 +9,12 @@ from pathlib import Path
 
 from mpfix.errors import UsageError
 from mpfix.settings import Settings
+from mpfix.validate.cells import in_cells
 from mpfix.validate.compare import answers, answers_alone
 from mpfix.validate.endings import ending_of
 from mpfix.validate.figures import variant_result, wants_reference
 from mpfix.validate.plan import MEMORY, NUMERICS, ChildJob, Options, Variant, is_installed
-from mpfix.validate.rewrites import key, rewrites_of
+from mpfix.validate.rewrites import Texts, key, rewrites_of
 from mpfix.validate.runner import ChildResult, Line, run_child
 from mpfix.validate.symptoms import symptoms_of
 from mpfix.validation import Answer, ValidationReport, VariantResult
@@ -50,9 +51,7 @@ def validate(options: Options, settings: Settings, *, watch: Watch | None = None
     if not options.script.is_file():
         raise UsageError(f"`{options.display}`: is no file")
     rewrites = rewrites_of(options.script, settings)
-    texts = [("before", rewrites.before), ("after", rewrites.after)]
-    if not rewrites.changed:
-        texts = [("as is", rewrites.before)]
+    texts = [rewrites.before, rewrites.after] if rewrites.changed else [replace(rewrites.before, label="as is")]
     report = measure(options, variants_of(options, texts), fixes=rewrites.fixed, watch=watch)
     notes = [*report.notes, *(f"Not looked at: {name}" for name in rewrites.unreadable)]
     if not rewrites.changed:
@@ -60,17 +59,18 @@ def validate(options: Options, settings: Settings, *, watch: Watch | None = None
     return replace(report, changed_files=rewrites.changed, notes=tuple(notes))
 
 
-def variants_of(options: Options, texts: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[Variant, ...]:
+def variants_of(options: Options, texts: Sequence[Texts]) -> tuple[Variant, ...]:
     """What is measured: each text as it is; with policies or batch sizes the last text under each of them."""
     if not options.policies and not options.batch_sizes:
-        return tuple(Variant(label, text) for label, text in texts)
-    text = texts[-1][1]
+        return tuple(Variant(item.label, item.by_path, cells=item.cells) for item in texts)
+    last = texts[-1]
     policies, batches = options.policies or (None,), options.batch_sizes or (None,)
     cells = [(policy, batch) for batch in batches for policy in policies]
-    return tuple(
-        Variant(", ".join(filter(None, (policy, f"batch {batch}" if batch else None))), text, policy, batch)
-        for policy, batch in cells
-    )
+    return tuple(Variant(_label(policy, batch), last.by_path, policy, batch, last.cells) for policy, batch in cells)
+
+
+def _label(policy: str | None, batch: int | None) -> str:
+    return ", ".join(filter(None, (policy, f"batch {batch}" if batch else None)))
 
 
 def measure(
@@ -169,7 +169,7 @@ class _Runs:
 
         result = run_child(job, on_line=on_line)
         self.done += 1
-        return result
+        return in_cells(result, variant.cells)
 
     def _result(
         self, variant: Variant, numerics: ChildResult, reference: ChildResult | None, memory: Sequence[ChildResult]

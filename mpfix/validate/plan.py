@@ -50,6 +50,8 @@ class Variant:
     policy: str | None = None
     """The policy that is forced; None leaves the choice to the script."""
     batch_size: int | None = None
+    cells: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
+    """(first line in the text, number) of each cell, by real path of a notebook."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,13 +22,22 @@ MAX_FILES = 500
 
 
 @dataclass(frozen=True)
+class Texts:
+    """What one variant runs."""
+
+    label: str
+    by_path: Mapping[str, str] = field(repr=False)
+    """Text by real path of what is not run as it is on disk: notebooks, and files with fixes."""
+    cells: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
+    """(first line in the text, number) of each cell, by real path of a notebook."""
+
+
+@dataclass(frozen=True)
 class Rewrites:
     """What the fixes make of a script and its modules."""
 
-    before: Mapping[str, str] = field(repr=False)
-    """Text by real path of what is not run as it is on disk: a notebook."""
-    after: Mapping[str, str] = field(repr=False)
-    """The same with the fixes."""
+    before: Texts
+    after: Texts
     fixed: Mapping[str, int]
     changed: tuple[str, ...]
     """Files that the fixes change, relative to the script's folder."""
@@ -45,20 +54,31 @@ def rewrites_of(script: Path, settings: Settings) -> Rewrites:
     registry = load_registry(settings.packs)
     job = Job(settings, registry, registry.selected(settings))
     documents, unreadable = _documents(script)
-    before = {key(item.path): item.text for item in documents if item.kind == "ipynb"}
-    after, fixed, changed = dict(before), Counter[str](), list[str]()
+    notebooks = [item for item in documents if item.kind == "ipynb"]
+    before = Texts("before", {key(item.path): item.text for item in notebooks}, _cells(notebooks))
+    after, cells = dict(before.by_path), dict(before.cells)
+    fixed, changed = Counter[str](), list[str]()
     for unit in form_units(documents, settings, job.may_matter, context=True):
         settled = settle(analyse_unit(unit, job), partial(analyse, job=job), unsafe_fixes=settings.unsafe_fixes)
         fixed.update(settled.fixed)
         for _, new in settled.changes:
             after[key(new.path)] = new.text
+            cells.update(_cells([new]))
             changed.append(new.display)
-    return Rewrites(before, after, dict(sorted(fixed.items())), tuple(sorted(changed)), unreadable)
+    return Rewrites(
+        before, Texts("after", after, cells), dict(sorted(fixed.items())), tuple(sorted(changed)), unreadable
+    )
 
 
 def key(path: Path) -> str:
     """How texts are found: by real path."""
     return str(path.resolve())
+
+
+def _cells(documents: Iterable[Document]) -> dict[str, tuple[tuple[int, int], ...]]:
+    return {
+        key(item.path): tuple((cell.first_line, cell.number) for cell in item.cells) for item in documents if item.cells
+    }
 
 
 def _documents(script: Path) -> tuple[tuple[Document, ...], tuple[str, ...]]:

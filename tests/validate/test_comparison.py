@@ -21,8 +21,8 @@ w = tf.Variable(np.random.default_rng(1).normal(size=(64, 1), scale=0.1).astype(
 optimizer = tf.keras.optimizers.SGD(0.05)
 optimizer.build([w])
 def activations(inputs):
-    wide = tf.tile(inputs, (WIDTH, 512))
-    return tf.reshape(tf.exp(wide * 1e-3), (WIDTH, 64, 512, 64))[0, :, 0, :] * 1e3 - 1e3
+    wide = tf.tile(inputs, (WIDTH, 64))
+    return tf.reshape(tf.exp(wide * 1e-3), (WIDTH, 64, 64, 64))[0, :, 0, :] * 1e3 - 1e3
 for step in range(100):
     with tf.GradientTape() as tape:
         prediction = activations(x) @ w
@@ -34,7 +34,7 @@ for step in range(100):
 """
 
 
-def variant(label: str, *, width: int = 8, factor: float = 1.0, pause: float = 0.15, every: int = 1) -> Variant:
+def variant(label: str, *, width: int = 4, factor: float = 1.0, pause: float = 0.3, every: int = 1) -> Variant:
     values = {"WIDTH": width, "FACTOR": factor, "PAUSE": pause, "EVERY": every}
     text = SCRIPT
     for name, value in values.items():
@@ -51,7 +51,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> ValidationReport:
         variant("same"),
         variant("wide", width=32),
         variant("other loss", factor=1.5),
-        variant("slow", pause=0.4),
+        variant("slow", pause=0.9),
         variant("lazy", every=2),
     ]
     placed = [Variant(item.label, {str(script): text for text in item.texts.values()}) for item in variants]

@@ -237,7 +237,9 @@ def test_killing_the_parent_leaves_no_child(tmp_path: Path) -> None:
 
 
 def test_names_of_functions_classes_and_globals_are_defined() -> None:
-    source = "import os\nclass A: pass\ndef f(a):\n    global b\n    b = a + c\n    return [d for d in a]\nprint(A, b, e)\n"
+    source = (
+        "import os\nclass A: pass\ndef f(a):\n    global b\n    b = a + c\n    return [d for d in a]\nprint(A, b, e)\n"
+    )
 
     assert undefined_names(source) == ("c", "e")
 

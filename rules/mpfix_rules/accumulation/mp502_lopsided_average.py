@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.accumulation import divisions, sums, vain_divisions
 from mpfix.frameworks.events import Applied
+from mpfix.frameworks.surroundings import is_dropped
 from mpfix.frameworks.windows import Update, all_updates, updates
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
@@ -33,8 +34,10 @@ def _never(program: Program, update: Update) -> Iterator[Finding]:
     added = [gradients for _, gradients in found.added()]
     if not all(_is_undivided_mean(one) for one in added) or not _is_undivided_mean(update.gradients):
         return
-    vain = next(divisions(program, update.accumulator), None)
-    if vain is not None:
+    known = list(divisions(program, update.accumulator))
+    if not all(is_dropped(program, one.place) for one in known):
+        return
+    for vain in known[:1]:
         fix, reason = use_division(program, update, vain.place)
         yield Finding(
             vain.place,

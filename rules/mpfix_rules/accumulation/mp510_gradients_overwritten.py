@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.accumulation import kept_elsewhere, overwrites, sums
 from mpfix.frameworks.events import Applied, GradientTaken
-from mpfix.frameworks.windows import Update, updates
+from mpfix.frameworks.windows import Update, all_updates, updates
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.run import Occurrence
@@ -21,7 +21,7 @@ MESSAGE = "only the gradients of the last micro batch are applied: those of the 
 def gradients_overwritten(program: Program) -> Iterator[Finding]:
     """Updates behind a window, of gradients that each iteration takes afresh."""
     for update in updates(program):
-        if not update.window or _accumulates(update):
+        if not update.window or _accumulates(update) or _takes_turns(program, update):
             continue
         lost = _overwritten(program, update) if update.accumulator is not None else _taken(program, update)
         if lost is None:
@@ -47,6 +47,14 @@ def _accumulates(update: Update) -> bool:
     return isinstance(state, Record) and state.get("accumulates") != NONE
 
 
+def _takes_turns(program: Program, update: Update) -> bool:
+    """Whether the loop updates something else between the windows, as a critic is more often than its partner."""
+    others = (one for one in all_updates(program) if one.occurrence.place != update.occurrence.place)
+    return any(
+        one.occurrence.loops == update.occurrence.loops and one.guard.isdisjoint(update.window) for one in others
+    )
+
+
 def _taken(program: Program, update: Update) -> Occurrence | None:
     """Where each iteration takes the gradients, when nobody else keeps them."""
     has_zeros = update.property("zeros") != NONE
@@ -67,4 +75,5 @@ def _overwritten(program: Program, update: Update) -> Occurrence | None:
 
 def _is_outside(occurrence: Occurrence, update: Update) -> bool:
     """Whether something happens in every iteration of the loop, whatever the window says."""
-    return occurrence.loops == update.occurrence.loops and occurrence.guard.isdisjoint(update.window)
+    around = update.occurrence.loops
+    return occurrence.loops[: len(around)] == around and occurrence.guard.isdisjoint(update.window)

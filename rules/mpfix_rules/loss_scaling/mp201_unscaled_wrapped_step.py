@@ -26,7 +26,7 @@ def unscaled_wrapped_step(program: Program) -> Iterator[Finding]:
         fix, reason = repaired(program, step)
         yield Finding(
             step.gradient,
-            f"`{loss_name(program, step)}` is never scaled but Keras 3 divides by the loss scale in "
+            f"`{loss_name(step.gradient)}` is never scaled but Keras 3 divides by the loss scale in "
             f"`{step.event.method}`: updates are 32768 times too small",
             evidence=(*_optimizer(step), Evidence(step.applied, "gradients are divided by the loss scale here")),
             guard=step.guard,

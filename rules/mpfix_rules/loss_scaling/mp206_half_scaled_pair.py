@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.steps import Step, scaled_beside, tape_of, training_steps
+from mpfix.frameworks.steps import Step, late_scalings, scaled_beside, training_steps
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import FALSE_VALUE, NONE, TRUE_VALUE, Constant, Object
-from mpfix_rules.repairs.pairs import Fault, repaired_pair
+from mpfix_rules.repairs.pairs import Fault, repaired_pair, scaled_inside
 from mpfix_rules.repairs.training_step import loss_name, optimizer_name, scaled_name
 
 TOO_LARGE = "updates are 32768 times too large"
@@ -31,13 +31,26 @@ def half_scaled_pair(program: Program) -> Iterator[Finding]:
                 fix=fix,
                 unfixable_reason=reason,
             )
+    yield from _scaled_too_late(program)
+
+
+def _scaled_too_late(program: Program) -> Iterator[Finding]:
+    for late in late_scalings(program):
+        fix, reason = scaled_inside(program, late.gradient, late.scaling)
+        yield Finding(
+            late.scaling,
+            f"`{loss_name(late.scaling)}` is scaled after the tape has closed: no gradient reaches a variable",
+            evidence=(Evidence(late.opened, "the tape records in this block only"),),
+            guard=late.guard,
+            fix=fix,
+            unfixable_reason=reason,
+        )
 
 
 _CAUSES = {
     Fault.NOT_UNSCALED: "the loss is scaled here",
     Fault.NEVER_SCALED: "the gradients are those of a loss that nobody scaled",
     Fault.OTHER_LOSS: "this scaled loss is not differentiated",
-    Fault.TOO_LATE: "the tape records in this block only",
     Fault.OTHER_OPTIMIZER: "the loss is scaled here",
 }
 
@@ -62,7 +75,7 @@ def _unscaled_faults(program: Program, step: Step) -> Iterator[tuple[Fault, Plac
     unscaled_at = step.place("unscaled at")
     beside = scaled_beside(program, step)
     if beside is not None and step.wrapped is not False and (program.generation == 3 or unscaled_at is not None):
-        names = f"`{loss_name(program, step)}` is differentiated, not the scaled `{scaled_name(program, beside.place)}`"
+        names = f"`{loss_name(step.gradient)}` is differentiated, not the scaled `{scaled_name(program, beside.place)}`"
         yield Fault.OTHER_LOSS, step.gradient, beside.place, f"{names}: {TOO_SMALL}"
     elif unscaled_at is not None and beside is None:
         message = f"`get_unscaled_gradients` divides gradients of a loss that was never scaled: {TOO_SMALL}"
@@ -73,12 +86,8 @@ def _scaled_faults(program: Program, step: Step, scaled_at: Place) -> Iterator[t
     scaler, applier = step.of("scaled"), step.event.optimizer
     by_hand = step.of("divided by hand") != NONE
     if step.of("scaled late") == TRUE_VALUE:
-        block = tape_of(program, step)
-        if block is not None:
-            name = loss_name(program, step, scaled_at)
-            message = f"`{name}` is scaled after the tape has closed: no gradient reaches a variable"
-            yield Fault.TOO_LATE, scaled_at, block, message
-    elif scaler == applier:
+        return  # told where the gradient is taken, whatever becomes of it
+    if scaler == applier:
         as_keras_2 = program.generation == 2 or step.of("scaled method") == Constant("get_scaled_loss")
         if as_keras_2 and step.of("unscaled") == NONE and not by_hand:
             message = f"the gradients still carry the loss scale: {TOO_LARGE}"

@@ -9,6 +9,7 @@ from mpfix.frameworks.events import GradientTaken
 from mpfix.frameworks.tape_uses import RecordedBackward, recorded_backwards
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
+from mpfix.semantic.syntax import Place
 from mpfix_rules.repairs.tape_blocks import leave_block
 
 
@@ -21,7 +22,10 @@ from mpfix_rules.repairs.tape_blocks import leave_block
 )
 def gradient_inside_tape(program: Program) -> Iterator[Finding]:
     """Backward passes that a tape records although nobody differentiates them."""
-    for backward in recorded_backwards(program):
+    worst: dict[Place, RecordedBackward] = {}
+    for found in sorted(recorded_backwards(program), key=_rank):
+        worst.setdefault(found.place, found)
+    for backward in worst.values():
         yield Finding(
             backward.place,
             f"the gradient is taken while a tape records: {_harm(backward)}",
@@ -30,6 +34,12 @@ def gradient_inside_tape(program: Program) -> Iterator[Finding]:
             severity=Severity.NOTE if backward.harmless else None,
             fix=leave_block(program, backward),
         )
+
+
+def _rank(backward: RecordedBackward) -> tuple[bool, bool]:
+    """The one that does most harm first: a call may lead to several gradients."""
+    event = backward.gradient.event
+    return backward.harmless, isinstance(event, GradientTaken) and not event.recorders
 
 
 def _harm(backward: RecordedBackward) -> str:

@@ -8,39 +8,50 @@ from mpfix.diagnostic import Severity
 from mpfix.frameworks.events import Applied, Compiled, LayerBuilt, OptimizerBuilt, PolicySet, RewriteSwitched
 from mpfix.frameworks.policy_order import MIXED
 from mpfix.rule import Evidence, Finding, rule
-from mpfix.semantic.guards import conjoin
+from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, fact
-from mpfix.semantic.values import NONE, Object
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, TRUE_VALUE, Object, Record
 from mpfix_rules.repairs.policy_calls import NOT_ALONE, deleted, policy_instead
 
 
 @rule("MP103", "legacy-amp-switch", severity=Severity.WARNING, words=("auto_mixed_precision",), fixable=True)
 def legacy_amp_switch(program: Program) -> Iterator[Finding]:
     """Rewrites beside a policy, and alone where nothing scales a loss."""
+    beside = {finding.place: finding for finding in _beside_policy(program)}
+    yield from beside.values()
     for case in program.cases(RewriteSwitched, "on"):
-        if case.constant("on") is not True:
-            continue
-        finding = _beside_policy(program, case) or _alone(program, case)
-        if finding is not None:
-            yield finding
+        if case.constant("on") is True and case.place not in beside:
+            finding = _alone(program, case)
+            if finding is not None:
+                yield finding
 
 
-def _beside_policy(program: Program, case: Case[RewriteSwitched]) -> Finding | None:
-    for policy in program.cases(PolicySet, "policy.name"):
-        guard = conjoin(case.guard, policy.guard)
-        if policy.constant("policy.name") not in MIXED or guard is None:
+def _beside_policy(program: Program) -> Iterator[Finding]:
+    switches = {one.place: one.event for one in program.happened(RewriteSwitched)}
+    for case in program.cases(RewriteSwitched, "on", "policy", "policy.name", "policy.default"):
+        policy = case.value("policy")
+        if case.constant("on") is not True or case.constant("policy.name") not in MIXED:
             continue
-        name = policy.constant("policy.name")
-        fix, reason = deleted(program, case.place, "Delete the switch") if case.event.alone else (None, NOT_ALONE)
-        return Finding(
-            case.place,
-            f"`{case.event.option}` beside the policy `{name}`: both put casts into the same layers",
-            evidence=(Evidence(policy.place, "the policy is set here"),),
-            guard=guard,
-            fix=fix,
-            unfixable_reason=reason,
-        )
-    return None
+        if isinstance(policy, Record) and case.value("policy.default") != TRUE_VALUE:
+            yield _beside(program, case.event, case.place, policy.place, case.guard)
+    for later in program.cases(PolicySet, "policy.name", "rewrite"):
+        switch = later.at("rewrite")
+        event = switches.get(switch) if switch is not None else None
+        if switch is not None and isinstance(event, RewriteSwitched) and later.constant("policy.name") in MIXED:
+            yield _beside(program, event, switch, later.place, later.guard)
+
+
+def _beside(program: Program, event: RewriteSwitched, place: Place, policy: Place, guard: Guard) -> Finding:
+    fix, reason = deleted(program, place, "Delete the switch") if event.alone else (None, NOT_ALONE)
+    return Finding(
+        place,
+        f"`{event.option}` beside a mixed precision policy: both put casts into the same layers",
+        evidence=(Evidence(policy, "the policy is set here"),),
+        guard=guard,
+        fix=fix,
+        unfixable_reason=reason,
+    )
 
 
 def _alone(program: Program, case: Case[RewriteSwitched]) -> Finding | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Effect, Severity
 from mpfix.frameworks.events import PolicySet, StrategyMade
-from mpfix.frameworks.policy_facts import policy_names
+from mpfix.frameworks.policy_facts import is_called, policy_names
 from mpfix.rule import Evidence, Finding, rule
-from mpfix.semantic.guards import Guard
+from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import Record
@@ -29,16 +29,29 @@ def policy_for_wrong_device(program: Program) -> Iterator[Finding]:
     """mixed_float16 where a TPU strategy is made, in programs that never speak of bfloat16."""
     if _knows_bfloat16(program):
         return
+    yield from _uncalled(program)
     for made in program.cases(StrategyMade, "policy", "policy.name"):
         policy = made.value("policy")
-        is_set = isinstance(policy, Record) and policy.place in _settings(program)
-        if made.event.key.endswith("TPUStrategy") and made.constant("policy.name") == WRONG and is_set:
+        if not isinstance(policy, Record) or policy.place not in _settings(program):
+            continue
+        if made.event.key.endswith("TPUStrategy") and made.constant("policy.name") == WRONG:
             # on which condition a TPU is found is not the user's choice: the condition of the policy counts
             yield _finding(program, policy, made.place, _settings(program)[policy.place])
     for case in program.cases(PolicySet, "policy", "policy.name", "tpu"):
         tpu = case.at("tpu")
         if tpu is not None and case.constant("policy.name") == WRONG:
             yield _finding(program, case.value("policy"), tpu, case.guard)
+
+
+def _uncalled(program: Program) -> Iterator[Finding]:
+    """Strategies in functions that nobody here calls: any policy that the program sets may be the one in force."""
+    for made in program.cases(StrategyMade):
+        if is_called(program, made.occurrence) or not made.event.key.endswith("TPUStrategy"):
+            continue
+        for case in program.cases(PolicySet, "policy", "policy.name"):
+            is_apart = conjoin(made.guard, case.guard) is None
+            if case.constant("policy.name") == WRONG and is_called(program, case.occurrence) and not is_apart:
+                yield _finding(program, case.value("policy"), made.place, case.guard)
 
 
 def _finding(program: Program, policy: object, strategy: Place, guard: Guard) -> Finding:

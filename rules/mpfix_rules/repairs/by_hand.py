@@ -278,16 +278,17 @@ def _made(plan: Plan, update: Update, place: Place, statement: ast.Expr, at: ast
                 METHOD if root(path) == "self" else "the optimizer or its variables have no name in front of the step"
             )
     variables = source(module, parts[1])
+    gap = "\n\n\n" if isinstance(function_of(program, at), ast.Module) else "\n\n"
     name = _applied_name(program, statement, parts[0])
     return (
         f"{source(module, optimizer)}.build({variables})\n"
         f"{text.accumulators} = [{text.tensorflow}.Variable({text.tensorflow}.zeros_like(variable), trainable=False)"
-        f" for variable in {variables}]\n\n\n"
+        f" for variable in {variables}]{gap}"
         f"{_decorators(module, at)}def {text.apply}({text.count}):\n"
         f"    {name} = [{text.accumulator} / {text.count} for {text.accumulator} in {text.accumulators}]\n"
         f"{_indented(statement_source(place, statement))}\n"
         f"    for {text.accumulator} in {text.accumulators}:\n"
-        f"        {text.accumulator}.assign({text.tensorflow}.zeros_like({text.accumulator}))\n\n\n"
+        f"        {text.accumulator}.assign({text.tensorflow}.zeros_like({text.accumulator})){gap}"
     )
 
 

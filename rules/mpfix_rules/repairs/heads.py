@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from mpfix.diagnostic import Applicability, Effect
-from mpfix.frameworks.heads import Head, layers_of
+from mpfix.frameworks.heads import Head, layers_of, output_layers
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import layers_by_place
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, WrapExpression
@@ -36,7 +36,7 @@ def float32_head(
 ) -> FixIntent | None:
     """Compute what is made at `maker`, a layer's constructor or a function's call, in float32.
 
-    Only shown where the call makes other layers than `heads` too, or where nothing can cast.
+    Only shown where the call makes other layers than `heads` and outputs too.
     """
     found = _float32_intent(program, maker, heads)
     if found is None:
@@ -70,7 +70,9 @@ def _float32_intent(program: Program, maker: Place, heads: frozenset[Object]) ->
     if made is None:
         intent = cast_argument(program, maker)
         return (intent, None) if intent is not None else None
-    return with_float32(call), SHARED if made - heads else (STARRED if _has_stars(call) else None)
+    return with_float32(call), SHARED if made - heads - output_layers(program) else (
+        STARRED if _has_stars(call) else None
+    )
 
 
 def _has_stars(call: ast.Call) -> bool:

@@ -32,7 +32,6 @@ class Fault(Enum):
     NOT_UNSCALED = auto()
     NEVER_SCALED = auto()
     OTHER_LOSS = auto()
-    TOO_LATE = auto()
     OTHER_OPTIMIZER = auto()
 
 
@@ -79,9 +78,13 @@ def _differentiate_scaled(plan: Plan, step: Step, scaling: Place) -> None:
         add_unscaling(plan, step.gradient, receiver_of(step))
 
 
-def _scale_inside(plan: Plan, step: Step, opened: Place) -> None:
-    program, call, scaling = plan.program, call_at(step.gradient), step.place("scaled at")
-    assert scaling is not None
+def scaled_inside(program: Program, gradient: Place, scaling: Place) -> Offer:
+    """The scaling moved to the end of the tape's block."""
+    return planned(program, lambda plan: _scale_inside(plan, gradient, scaling))
+
+
+def _scale_inside(plan: Plan, gradient: Place, scaling: Place) -> None:
+    program, call = plan.program, call_at(gradient)
     statement = statement_of(program, scaling.node)
     block = recording_block(program, call) if call is not None else None
     if block is None or function_of(program, scaling.node) is not function_of(program, block):
@@ -111,7 +114,6 @@ _REPAIRS: dict[Fault, Callable[[Plan, Step, Place], None]] = {
     Fault.NOT_UNSCALED: _unscale,
     Fault.NEVER_SCALED: _scale,
     Fault.OTHER_LOSS: _differentiate_scaled,
-    Fault.TOO_LATE: _scale_inside,
     Fault.OTHER_OPTIMIZER: _apply_with_scaler,
 }
 

@@ -95,15 +95,16 @@ def _mixed_name(place: Place, argument: ast.expr) -> Intent:
 
 def setter_name(program: Program, floatx: Place) -> tuple[str, EnsureImport | None]:
     """`set_global_policy` in the Keras package of a call of `set_floatx`, and the import it may need."""
-    names = next(one.names for one in program.names if one.module is floatx.module)
     call = floatx.node
-    spelt = next((use.qualified for use in names.uses if use.call is call), "keras.backend.set_floatx")
+    names = next((one.names for one in program.names if one.module is floatx.module), None)
+    uses = names.uses if names is not None else ()
+    spelt = next((use.qualified for use in uses if use.call is call), "keras.backend.set_floatx")
     function = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
     for ending in (".backend.set_floatx", ".config.set_floatx"):
         if function.endswith(ending):
             return f"{function[: -len(ending)]}.{SETTER}", None
     package = canonical(spelt).package
-    root = package_name(names, package)
+    root = package_name(names, package) if names is not None else None
     return (f"{root}.{SETTER}", None) if root else (SETTER, EnsureImport(package, "mixed_precision"))
 
 
@@ -217,6 +218,8 @@ def _statements_with(scope: ast.AST, statement: ast.stmt) -> list[ast.stmt]:
 def _only_sets_policies(program: Program, place: Place, statement: ast.stmt) -> bool:
     """Whether a statement does nothing but set policies, itself or in a function that does nothing else."""
     match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print") | ast.Attribute(attr="info" | "debug"))):
+            return True
         case ast.Expr(value=ast.Call() as call):
             return _sets_policy(program, Place(place.module, call))
         case ast.Expr(value=ast.Constant()) | ast.Pass() | ast.Return(value=None):
@@ -242,8 +245,8 @@ def _sets_policy(program: Program, call: Place) -> bool:
 
 
 def _makes_policy(program: Program, place: Place, call: ast.Call) -> bool:
-    names = next(one.names for one in program.names if one.module is place.module)
-    return any(use.call is call and canonical(use.qualified).name in MAKERS for use in names.uses)
+    uses = (use for one in program.names if one.module is place.module for use in one.names.uses)
+    return any(use.call is call and canonical(use.qualified).name in MAKERS for use in uses)
 
 
 def _move_with_names(

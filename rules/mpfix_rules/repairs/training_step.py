@@ -136,9 +136,9 @@ def _check_sole_use(program: Program, step: Step, vector: Place) -> None:
 # -- names
 
 
-def loss_name(program: Program, step: Step, place: Place | None = None) -> str:
-    """What the loss is called in the text, where it is differentiated or at another place."""
-    call = call_at(place or step.gradient)
+def loss_name(place: Place) -> str:
+    """What the loss is called where it is differentiated or scaled."""
+    call = call_at(place)
     argument = target_of(call) if call is not None else None
     return shown(argument) if argument is not None else "the loss"
 

@@ -1,0 +1,174 @@
+"""Loops: short ones unrolled, others learnt, their values varying."""
+
+from __future__ import annotations
+
+from stub_library import story
+
+
+def test_a_known_sequence_is_unrolled() -> None:
+    assert story(
+        """
+        total = 0
+        for k in (1, 2, 3):
+            if k == 2:
+                continue
+            total = total + k
+        lib.show(total)
+        for k in (1, 2):
+            if args.stop:
+                break
+            lib.show(k)
+        else:
+            lib.show("else")
+        """
+    ) == [
+        "4",
+        "1 if not `args.stop`",
+        "2 if not `args.stop`",
+        "'else' if not `args.stop`",
+    ]
+
+
+def test_values_that_a_loop_changes_vary_in_it() -> None:
+    assert story(
+        """
+        total = 0
+        last = None
+        count = 0
+        for x in lib.data():
+            total = total + x
+            last = x
+            count += 1
+            lib.show(total)
+        lib.show(total, last, count)
+        """
+    ) == [
+        "total + x in a loop",
+        "total + x, last, count + 1",
+    ]
+
+
+def test_a_value_reset_in_an_outer_loop_varies_in_the_inner_one() -> None:
+    assert story(
+        """
+        for epoch in range(3):
+            acc = 0
+            for x in lib.data():
+                acc = acc + x
+                lib.show(acc)
+            lib.show(acc)
+        """
+    ) == [
+        "acc + x in a loop in a loop",
+        "acc + x in a loop",
+    ]
+
+
+def test_a_counter_tested_twice_in_one_iteration_is_one_condition() -> None:
+    assert story(
+        """
+        step = 0
+        for x in lib.data():
+            step += 1
+            if step % 4 == 0:
+                lib.show("apply")
+            if step % 4 == 0:
+                lib.show("again")
+        """
+    ) == [
+        "'apply' in a loop if `(step + 1) % 4 == 0`",
+        "'again' in a loop if `(step + 1) % 4 == 0`",
+    ]
+
+
+def test_an_endless_loop_without_break_does_not_fall_through() -> None:
+    assert story(
+        """
+        n = 0
+        while n < 10:
+            n += 1
+            if n == 5:
+                break
+            lib.show(n)
+        lib.show("after")
+        while True:
+            lib.show("endless")
+        lib.show("never")
+        """
+    ) == [
+        "n + 1 in a loop if `n + 1 != 5` and `n < 10`",
+        "'after'",
+        "'endless' in a loop",
+    ]
+
+
+def test_a_break_falls_through_an_endless_loop() -> None:
+    assert story(
+        """
+        while True:
+            if args.a:
+                break
+            lib.show(1)
+        lib.show(2)
+        """
+    ) == [
+        "1 in a loop if not `args.a`",
+        "2",
+    ]
+
+
+def test_a_return_in_a_learnt_loop_narrows_what_follows() -> None:
+    assert story(
+        """
+        def f():
+            for x in lib.data():
+                if args.a:
+                    return 1
+                lib.show(x)
+            lib.show("after")
+            return 2
+        lib.show(f())
+        """
+    ) == [
+        "x in a loop if not `args.a`",
+        "'after' if not `args.a`",
+        "1 if `args.a` | 2",
+    ]
+
+
+def test_generators_give_their_elements_in_a_loop() -> None:
+    assert story(
+        """
+        def numbers():
+            yield 1
+            yield 2
+        for n in numbers():
+            lib.show(n)
+        def more():
+            yield from numbers()
+        for n in more():
+            lib.show(n)
+        """
+    ) == [
+        "n in a loop",
+        "n in a loop",
+    ]
+
+
+def test_comprehensions_map_over_known_elements() -> None:
+    assert story(
+        """
+        lib.show(*[x + 1 for x in (1, 2)])
+        lib.show(len([x for x in (1, 2, 3) if x != 2]))
+        d = {k: v for k, v in zip(("a", "b"), (1, 2))}
+        lib.show(d["a"], d["b"], "a" in d, "z" in d)
+        lib.show(sum(x for x in (1, 2)))
+        lib.show([x for x in lib.data()][0])
+        """
+    ) == [
+        "2, 3",
+        "2",
+        "1, 2, True, False",
+        "3",
+        "item of lib.data()",
+    ]
