@@ -9,7 +9,7 @@ DEMO := fixtures/programs
 .PHONY: demo test format check-format lint types layers pytest clean
 
 # Findings and a diff give status 1; the demo succeeds when both were shown.
-demo: .venv/.runtime-ready
+demo: .venv/.validate-ready
 	@echo '== One line for each finding: mpfix check --output-format concise $(DEMO)'
 	@$(BIN)/mpfix check --isolated --exit-zero --output-format concise $(DEMO)
 	@echo
@@ -18,6 +18,9 @@ demo: .venv/.runtime-ready
 	@echo
 	@echo '== The repair: mpfix apply --diff --unsafe-fixes $(DEMO)/accumulate.py'
 	@$(BIN)/mpfix apply --isolated --exit-zero --diff --unsafe-fixes $(DEMO)/accumulate.py 2>&1
+	@echo
+	@echo '== Before and after, run: mpfix validate --repeat 1 $(DEMO)/compile_fit.py'
+	@$(BIN)/mpfix validate --isolated --repeat 1 $(DEMO)/compile_fit.py
 	@echo
 	@echo 'Demo finished, no file was changed. Without --diff, apply writes what the diff shows.'
 
@@ -53,6 +56,10 @@ clean:
 	$(PIP) install --quiet --editable .
 	@touch $@
 
+.venv/.validate-ready: pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --editable '.[validate]'
+	@touch $@ .venv/.runtime-ready
+
 .venv/.dev-ready: pyproject.toml | .venv/bin/python
 	$(PIP) install --quiet --editable '.[dev]'
-	@touch $@ .venv/.runtime-ready
+	@touch $@ .venv/.runtime-ready .venv/.validate-ready

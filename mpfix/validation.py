@@ -171,6 +171,8 @@ class VariantResult:
     diverted: tuple[str, ...] = ()
     """What it would have saved."""
     stand_ins: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What could not be done or seen."""
     versions: Mapping[str, str] = field(default_factory=dict)
     keras: str | None = None
     """The Keras package that trained."""

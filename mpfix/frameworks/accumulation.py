@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mpfix.frameworks.events import (
     Accumulated,
+    Applied,
     CellCarried,
     Collected,
     Divided,
@@ -131,22 +132,19 @@ def starts_again(program: Program, found: Sum, loop: LoopKey) -> bool:
 
 
 def is_used(program: Program, found: Sum) -> bool:
-    """Whether a sum is applied, or handed to code that is not modelled."""
-    if any(update.accumulator == found.accumulator for update in updates(program)):
+    """Whether a sum may be applied, or is handed to code that is not modelled."""
+    applied = [o.event.gradients for o in program.happened(Applied) if isinstance(o.event, Applied)]
+    given = [o.event.gradients for o in program.happened(GradientsUsed) if isinstance(o.event, GradientsUsed)]
+    known = [one for value in applied for _, one in alternatives(value)]
+    if not all(isinstance(one, Record) for one in known):
         return True
-    if any(
-        isinstance(update.gradients, Unknown) or isinstance(update.accumulator, Unknown) for update in updates(program)
-    ):
-        return True
-    held = [o.event.gradients for o in program.happened(GradientsUsed) if isinstance(o.event, GradientsUsed)]
-    if any(isinstance(one, Record) and _mentions(one, found.accumulator) for one in held):
-        return True
-    places = {one.accumulator.place for one in updates(program) if isinstance(one.accumulator, Object)}
-    return found.place in places
+    sums_of = [one for value in (*known, *given) if isinstance(value, Record) for one in _accumulators(value)]
+    places = {one.place for one in sums_of if isinstance(one, Object)}
+    return any(one == found.accumulator or isinstance(one, Unknown) for one in sums_of) or found.place in places
 
 
-def _mentions(gradients: Record, accumulator: Value) -> bool:
-    return any(one == accumulator for _, one in alternatives(gradients.get("accumulator")))
+def _accumulators(gradients: Record) -> list[Value]:
+    return [one for _, one in alternatives(gradients.get("accumulator"))]
 
 
 def divisions(program: Program, accumulator: Value) -> Iterator[Occurrence]:
@@ -169,8 +167,8 @@ def vain_divisions(program: Program, update: Update) -> Iterator[Occurrence]:
             or update.taken is None
         ):
             continue
-        is_same = _taken(event.gradients) == update.taken and occurrence.chain == update.occurrence.chain
-        if is_same and is_read_nowhere(program, occurrence.place):
+        is_around = update.occurrence.chain[: len(occurrence.chain)] == occurrence.chain
+        if is_around and _taken(event.gradients) == update.taken and is_read_nowhere(program, occurrence.place):
             yield occurrence
 
 

@@ -72,6 +72,9 @@ def role_of(key: str) -> str | None:
         return "tape"
     if key in SINGLE_DEVICE:
         return "strategy"
+    if ".nn.rnn_cell." in key and key.endswith("Cell"):
+        # cells of TensorFlow 1 are Keras layers too
+        return "layer"
     return rows.role_of(key)
 
 

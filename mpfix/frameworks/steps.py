@@ -79,6 +79,11 @@ class Step:
         return bool(value.value) if isinstance(value, Constant) and value != NONE else None
 
     @property
+    def is_distributed(self) -> bool:
+        """Whether it may run under a strategy, Horovod or another backend."""
+        return any(value not in (NONE, FALSE_VALUE) for value in (self.state("distributed"), self.of("distributed")))
+
+    @property
     def is_plain(self) -> bool:
         """Whether surely nobody scaled the loss or unscaled the gradients."""
         return all(self.of(name) == NONE for name in ("scaled", "hand", "unscaled"))
@@ -96,25 +101,22 @@ class Step:
 
 
 @fact
-def training_steps(program: Program) -> tuple[Step, ...]:
-    """The updates of a single device whose gradients come from a tape, in each case; the rest is not judged."""
+def all_steps(program: Program) -> tuple[Step, ...]:
+    """The updates whose gradients come from a tape, in each case, on whatever devices."""
     found: list[Step] = []
     for occurrence in program.happened(Applied):
-        if _may_be_distributed(program, occurrence):
-            continue
         for case in cases_of(occurrence, *FIELDS, allow_unknown=True):
-            step = _step(case)
-            if step is not None:
-                found.append(step)
+            gradient = case.value("gradients.taken")
+            if isinstance(gradient, At):
+                found.append(Step(case.occurrence, case.guard, case.fields, gradient.place))
     return tuple(found)
 
 
-def _step(case: Case[Applied]) -> Step | None:
-    gradient = case.value("gradients.taken")
-    alone = all(case.value(path) in (NONE, FALSE_VALUE) for path in ("state.distributed", "gradients.distributed"))
-    if not isinstance(gradient, At) or not alone:
-        return None
-    return Step(case.occurrence, case.guard, case.fields, gradient.place)
+@fact
+def training_steps(program: Program) -> tuple[Step, ...]:
+    """The updates of a single device: what happens under a strategy or Horovod is not judged."""
+    alone = [step for step in all_steps(program) if not step.is_distributed]
+    return tuple(step for step in alone if not _may_be_distributed(program, step.occurrence))
 
 
 def _may_be_distributed(program: Program, occurrence: Occurrence) -> bool:

@@ -184,6 +184,9 @@ def add(run: Run, operands: tuple[Value, ...], node: ast.AST) -> Record:
         return known.having({}, place) if len(totals) < 2 else known.having({"accumulator": _nobody(node, run)}, place)
     gradients = fresh[-1]
     assert isinstance(gradients, Record)
+    if not totals and any(isinstance(one, Unknown) and one.origin[0] != "operator" for one in operands):
+        # a value that nobody knows may be the sum so far
+        return gradients.having({"accumulator": _nobody(node, run)}, place)
     if len(fresh) == len(operands) or not totals:
         zeros = next((one for one in map(widened, operands) if isinstance(one, Record) and is_zero(one)), None)
         started = {"zeros": At(zeros.place), "zeros in": zeros.get("zeros in")} if zeros is not None else {}

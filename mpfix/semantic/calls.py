@@ -169,7 +169,7 @@ def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST,
     for value in arguments.values():
         for _, one in value if isinstance(value, Choice) else ((TRUE, value),):
             mark_unknown(run, one)
-    return run.unknown(node)
+    return run.cut_value(node)
 
 
 def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
@@ -292,6 +292,11 @@ def parameter_unknown(function: Function, name: str) -> Unknown:
     return Unknown(("parameter", function.node, name), name)
 
 
+def _cut_parameter(function: Function, name: str) -> Unknown:
+    """The parameter of a function that was called too often to tell its arguments apart."""
+    return Unknown(("parameter", function.node, name, "widened"), name, cut=True)
+
+
 def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
     """Numbers and free strings become unknown, so that the contexts of a function stay few."""
 
@@ -299,11 +304,11 @@ def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
         if isinstance(value, Constant) and not (
             value.value is None or isinstance(value.value, bool) or value.value in run.library.kept_words
         ):
-            return parameter_unknown(function, name)
+            return _cut_parameter(function, name)
         if isinstance(value, (Unknown, Record)) or (
             isinstance(value, Choice) and not any(isinstance(v, Object) for _, v in value)
         ):
-            return value if isinstance(value, Record) else parameter_unknown(function, name)
+            return value if isinstance(value, Record) else _cut_parameter(function, name)
         if isinstance(value, Sequence):
             return Sequence(tuple(widen(item, f"{name}[{i}]") for i, item in enumerate(value.items)), value.open)
         return value

@@ -8,7 +8,20 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from mpfix.semantic.guards import TRUE, Equal, Guard, Switch, conjoin, contradicts, either, negate, relative
+from mpfix.semantic.exits import narrow
+from mpfix.semantic.guards import (
+    TRUE,
+    Condition,
+    Equal,
+    Guard,
+    Lost,
+    Switch,
+    conjoin,
+    contradicts,
+    either,
+    negate,
+    relative,
+)
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
@@ -70,18 +83,23 @@ def _test_operands(run: Run, node: ast.BoolOp, frame: Frame) -> Sides:
     """`and` gathers the literals of its operands, `or` those of their opposites; the other side is the opposite."""
     is_or = isinstance(node.op, ast.Or)
     gathered: Guard = TRUE
-    saved = run.path
+    saved, mark = run.path, len(run.exits)
     try:
         for operand in node.values:
+            path, inner = run.path, len(run.exits)
             yes, no = test(run, operand, frame)
+            if len(run.exits) > inner and not narrow(run, path, inner):
+                break
             goes_on = no if is_or else yes
-            path = run.under(goes_on) if goes_on is not None else None
+            below = run.under(goes_on) if goes_on is not None else None
             joined = conjoin(gathered, goes_on) if goes_on is not None else None
-            if path is None or joined is None:
+            if below is None or joined is None:
                 return (TRUE, None) if is_or else (None, TRUE)
-            gathered, run.path = joined, path
+            gathered, run.path = joined, below
     finally:
         run.path = saved
+        if len(run.exits) > mark:
+            narrow(run, saved, mark)
     stops = negate(gathered)
     return (stops, gathered) if is_or else (gathered, stops)
 
@@ -153,8 +171,14 @@ def truth_guards(run: Run, value: Value) -> Sides:
 
 
 def literal(condition: Value) -> Sides:
-    """A condition that is one unknown value."""
+    """A condition that is one unknown value; one that a bound made unknown decides nothing."""
+    if isinstance(condition, Unknown) and condition.cut:
+        return _lost(condition, True), _lost(condition, False)
     return frozenset({(condition, True)}), frozenset({(condition, False)})
+
+
+def _lost(condition: Condition, holds: bool) -> Guard:
+    return frozenset({(Lost(frozenset({(condition, holds)})), True)})
 
 
 def _choice_guards(run: Run, value: Choice) -> Sides:
@@ -270,7 +294,9 @@ def _equals_constant(run: Run, left: Value, right: Constant) -> Value:
         default = left.origin[2]
         if isinstance(default, Constant):
             condition = Switch(f"{left} == {right}", default == right)
-    return run.merge([(frozenset({(condition, True)}), TRUE_VALUE), (TRUE, FALSE_VALUE)]) or FALSE_VALUE
+    cut = isinstance(left, Unknown) and left.cut
+    guard = _lost(condition, True) if cut else frozenset({(condition, True)})
+    return run.merge([(guard, TRUE_VALUE), (TRUE, FALSE_VALUE)]) or FALSE_VALUE
 
 
 def _negated(run: Run, value: Value) -> Value:

@@ -20,6 +20,7 @@ from mpfix.semantic.displays import (
     slice_display,
     tuple_display,
 )
+from mpfix.semantic.exits import left_of, narrow
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.library import NameMissing, is_framework_value
 from mpfix.semantic.run import Run
@@ -52,7 +53,7 @@ def evaluate(run: Run, node: ast.expr, frame: Frame) -> Value:
     run.step()
     if run.expression_depth > run.limits.expression_depth:
         run.cut("expression depth", node)
-        return run.unknown(node)
+        return run.cut_value(node)
     run.expression_depth += 1
     try:
         handler = HANDLERS.get(type(node))
@@ -203,11 +204,14 @@ def _bool_op(run: Run, node: ast.BoolOp, frame: Frame) -> Value:
     """`a and b`, `a or b`: each operand runs only where the ones before let it."""
     is_or = isinstance(node.op, ast.Or)
     results: list[tuple[Guard, Value]] = []
-    saved = run.path
+    saved, mark = run.path, len(run.exits)
     gathered: Guard = TRUE
     try:
         for index, operand in enumerate(node.values):
+            path, inner = run.path, len(run.exits)
             value = evaluate(run, operand, frame)
+            if len(run.exits) > inner and not narrow(run, path, inner):
+                break
             if index == len(node.values) - 1:
                 results.append((TRUE, value))
                 break
@@ -218,12 +222,14 @@ def _bool_op(run: Run, node: ast.BoolOp, frame: Frame) -> Value:
                 break
             if stops is not None:
                 results.append((gathered | stops, _kept_operand(run, value, is_or, stops)))
-                path = run.under(goes_on)
-                if path is None:
+                below = run.under(goes_on)
+                if below is None:
                     break
-                run.path, gathered = path, gathered | goes_on
+                run.path, gathered = below, gathered | goes_on
     finally:
         run.path = saved
+    if len(run.exits) > mark:
+        narrow(run, saved, mark)
     return run.merge(results) or run.unknown(node)
 
 
@@ -236,13 +242,19 @@ def _kept_operand(run: Run, value: Value, truthy: bool, guard: Guard) -> Value:
 
 
 def _conditional(run: Run, node: ast.IfExp, frame: Frame) -> Value:
+    saved, mark = run.path, len(run.exits)
     yes, no = test(run, node.test, frame)
     results: list[tuple[Guard, Value]] = []
     for guard, branch in ((yes, node.body), (no, node.orelse)):
         path = run.under(guard) if guard is not None else None
         if guard is not None and path is not None:
+            inner = len(run.exits)
             with run.on_path(path):
-                results.append((guard, evaluate(run, branch, frame)))
+                value = evaluate(run, branch, frame)
+            if left_of(run, path, inner) is not None:
+                results.append((guard, value))
+    if len(run.exits) > mark:
+        narrow(run, saved, mark)
     return run.merge(results) or run.unknown(node)
 
 

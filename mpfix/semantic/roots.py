@@ -83,8 +83,15 @@ def _run_root(module: Module, library: LibraryModel, limits: Limits, reuse: bool
     run = Run(library, limits, reuse=reuse, project=project)
     library.start(run)
     _run_module(run, module, "__main__")
-    library.finish(run)
+    _finish(run, module)
     return run
+
+
+def _finish(run: Run, module: Module) -> None:
+    run.library.finish(run)
+    if run.store.overflows:
+        run.module = module
+        run.cut("alternatives of a value", module.tree)
 
 
 def _run_module(run: Run, module: Module, name: str) -> None:
@@ -137,7 +144,7 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
         for function in waiting:
             if function.node not in run.called:
                 _guarded(run, function)
-    library.finish(run)
+    _finish(run, modules[0])
 
 
 def _guarded(run: Run, function: Function) -> None:

@@ -217,7 +217,8 @@ class Run:
         if len(flat) == 1 or all(value == first for _, value in flat):
             return first
         if len(flat) > self.limits.alternatives:
-            return Unknown(("alternatives", first), str(first))
+            self.store.overflows += 1
+            return Unknown(("alternatives", first), str(first), cut=True)
         if all(isinstance(value, Library) for _, value in flat):
             found = self.library.merge(tuple(value for _, value in flat))
             if found is not None:
@@ -238,12 +239,18 @@ class Run:
         if not isinstance(value, Choice):
             return do(value)
         results: list[tuple[Guard, Value]] = []
-        for guard, entry in project(value.alternatives, self.path):
-            path = self.under(guard)
+        saved, mark = self.path, len(self.exits)
+        for guard, entry in project(value.alternatives, saved):
+            path = self.under_from(saved, guard)
             if path is None:
                 continue
+            inner = len(self.exits)
             with self.on_path(path):
-                results.append((guard, do(entry)))
+                result = do(entry)
+            if len(self.exits) == inner or exits.left_of(self, path, inner) is not None:
+                results.append((guard, result))
+        if len(self.exits) > mark:
+            exits.narrow(self, saved, mark)
         return self.merge(results) or Unknown(("never",), "nothing")
 
     def restrict(self, value: Value) -> Value:
@@ -276,7 +283,7 @@ class Run:
         if owner.summary and self.store.read(owner.box, name):
             if self.get(owner, name) == value:
                 return  # all of them agree
-            value = Unknown(("summary", owner.serial, name), name)
+            value = Unknown(("summary", owner.serial, name), name, cut=True)
         self.store.write(owner.box, name, value, self.path, literals=self.limits.guard_literals)
 
     def get_global(self, name: str) -> Value | None:
@@ -307,6 +314,10 @@ class Run:
     def unknown(self, node: ast.AST, text: str = "") -> Unknown:
         """The unknown of a site."""
         return Unknown(("site", self.place(node)), text)
+
+    def cut_value(self, node: ast.AST, text: str = "") -> Unknown:
+        """The unknown of a site that a bound cut off."""
+        return Unknown(("cut", self.place(node)), text, cut=True)
 
     # -- shorthands that models use
 

@@ -111,7 +111,7 @@ class Store:
             full = conjoin(relative, guard - box.base, literals)
             if full is None:
                 continue
-            overflow = Unknown(("overflow", box.serial, name), name)
+            overflow = Unknown(("overflow", box.serial, name), name, cut=True)
             cells = write(cells, full, entry, self.limit, overflow)
             if len(cells) == self.limit and cells[-1][1] is overflow:
                 self.overflows += 1

@@ -251,12 +251,13 @@ class Unknown(Value):
 
     `origin` is a tuple whose first item says what it is: `("site", place)`, `("attribute", value, name)`,
     `("item", value, key)`, `("call", value, arguments, place)`, `("operator", op, operands)`, `("parameter", ...)`.
+    One that is `cut` is unknown because of a bound: a test of it decides nothing, what it guards is *maybe*.
     """
 
-    __slots__ = ("_hash", "depth", "origin", "text")
+    __slots__ = ("_hash", "cut", "depth", "origin", "text")
 
-    def __init__(self, origin: Origin, text: str, depth: int = 0) -> None:
-        self.origin, self.text, self.depth = origin, text, depth
+    def __init__(self, origin: Origin, text: str, depth: int = 0, *, cut: bool = False) -> None:
+        self.origin, self.text, self.depth, self.cut = origin, text, depth, cut
         self._hash = hash(origin)
 
     def __eq__(self, other: object) -> bool:
@@ -289,10 +290,13 @@ MAX_ORIGIN_DEPTH = 8
 
 def derived(kind: str, parts: Origin, text: str) -> Unknown:
     """The unknown that comes from other values in a fixed way; too deep a history is cut to one fixed unknown."""
-    depth = 1 + max((part.depth for part in parts if isinstance(part, Unknown)), default=0)
-    if depth > MAX_ORIGIN_DEPTH:
-        return Unknown(("deep", kind, text), text, depth)
-    return Unknown((kind, *parts), text, depth)
+    depth, cut = 0, False
+    for part in parts:
+        if isinstance(part, Unknown):
+            depth, cut = max(depth, part.depth), cut or part.cut
+    if depth >= MAX_ORIGIN_DEPTH:
+        return Unknown(("deep", kind, text), text, depth + 1, cut=True)
+    return Unknown((kind, *parts), text, depth + 1, cut=cut)
 
 
 @dataclass(frozen=True, slots=True)

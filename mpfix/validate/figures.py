@@ -52,6 +52,7 @@ def variant_result(
         files=_names(runs, "file"),
         diverted=_names(runs, "diverted"),
         stand_ins=_names(runs, "stand_in"),
+        problems=_names(runs, "problem"),
         versions=summary.get("versions", {}),
         keras=packages[-1] if packages else None,
         backend=summary.get("backend"),

@@ -21,6 +21,12 @@ from mpfix.validation import Answer, ValidationReport, VariantResult
 
 PARALLEL = 2
 """Runs for numerics at the same time; runs for memory and time have the machine for themselves."""
+_LISTS = (
+    ("Not saved", "diverted"),
+    ("Written by the script", "files"),
+    ("Stand-in data", "stand_ins"),
+    ("Not seen", "problems"),
+)
 MISSING = "TensorFlow is not installed: pip install 'mpfix[validate]'"
 
 
@@ -80,11 +86,19 @@ def measure(
     runs = _Runs(options, variants, watch or (lambda progress: None))
     results = runs.results()
     fixes = fixes or {}
-    compared: tuple[Answer, ...] = () if len(results) > 1 else answers_alone(results[0])
-    for other in results[1:]:
-        found = answers(results[0], other, fixes)
-        compared += found if len(results) == 2 else tuple(_labelled(answer, other) for answer in found)
-    return _report(options, results, compared, fixes, failure=_failure(results))
+    failure = _failure(results)
+    compared = () if failure else _compared(results, fixes)
+    return _report(options, results, compared, fixes, failure=failure)
+
+
+def _compared(results: Sequence[VariantResult], fixes: Mapping[str, int]) -> tuple[Answer, ...]:
+    """The answers, each variant against the first."""
+    first, *others = results
+    if not others:
+        return answers_alone(first)
+    if len(others) == 1:
+        return answers(first, others[0], fixes)
+    return tuple(_labelled(answer, other) for other in others for answer in answers(first, other, fixes))
 
 
 def _labelled(answer: Answer, variant: VariantResult) -> Answer:
@@ -121,7 +135,7 @@ def _report(
 
 def _notes(results: Sequence[VariantResult]) -> tuple[str, ...]:
     found: list[str] = []
-    for title, name in (("Not saved", "diverted"), ("Written by the script", "files"), ("Stand-in data", "stand_ins")):
+    for title, name in _LISTS:
         items = sorted({item for result in results for item in getattr(result, name)})
         if items:
             found.append(f"{title}: {', '.join(items[:20])}{f' and {len(items) - 20} more' if len(items) > 20 else ''}")

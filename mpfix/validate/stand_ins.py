@@ -12,8 +12,6 @@ from typing import Any
 from mpfix.validate.record import Recorder
 from mpfix.validate.replacing import public, replace_everywhere
 
-SAMPLES = (2048, 512)
-"""Samples of a dataset that could not be loaded: for training, for testing."""
 DOWNLOAD_SECONDS = 10
 IMAGES = {
     "mnist": ((28, 28), 10, ()),
@@ -21,8 +19,22 @@ IMAGES = {
     "cifar10": ((32, 32, 3), 10, (1,)),
     "cifar100": ((32, 32, 3), 100, (1,)),
 }
+"""Shape of an image, classes, shape of a label."""
 NUMBERS = {"boston_housing": 13, "california_housing": 8}
+"""Features of a house."""
 WORDS = {"imdb": 2, "reuters": 46}
+"""Classes of a text."""
+SAMPLES = {
+    "mnist": (60000, 10000),
+    "fashion_mnist": (60000, 10000),
+    "cifar10": (50000, 10000),
+    "cifar100": (50000, 10000),
+    "boston_housing": (404, 102),
+    "california_housing": (16512, 4128),
+    "imdb": (25000, 25000),
+    "reuters": (8982, 2246),
+}
+"""For training and for testing, as the Keras pages say."""
 _ARRAY = re.compile(r"(?P<dtype>[a-z]+[0-9]*)\[(?P<shape>[0-9, ]*)\](?:<(?P<below>[0-9]+))?")
 _DATASET = re.compile(r"dataset\((?P<parts>.*)\)")
 
@@ -92,7 +104,7 @@ def _loader(original: Callable[..., Any], name: str, recorder: Recorder) -> Call
         except Exception as error:
             # whatever the network or a broken archive makes of it
             recorder.once("stand_in", f"keras.datasets.{name}", why=f"{type(error).__name__}: {error}"[:200])
-            return tuple(_split(name, samples, part, keywords) for part, samples in enumerate(SAMPLES))
+            return tuple(_split(name, samples, part, keywords) for part, samples in enumerate(SAMPLES[name]))
         finally:
             socket.setdefaulttimeout(waits)
 
@@ -107,18 +119,17 @@ def _split(name: str, samples: int, seed: int, keywords: dict[str, Any]) -> tupl
         shape, classes, label_shape = IMAGES[name]
         labels = generator.integers(0, classes, size=samples)
         # each class has its own pattern, the same in both parts, so that there is something to learn
-        patterns = numpy.random.default_rng(99).integers(0, 160, size=(classes, *shape))
-        images = patterns[labels] + generator.integers(0, 96, size=(samples, *shape))
-        return images.astype("uint8"), labels.reshape((samples, *label_shape)).astype("uint8")
+        patterns = numpy.random.default_rng(99).integers(0, 160, size=(classes, *shape), dtype="uint8")
+        images = patterns[labels] + generator.integers(0, 96, size=(samples, *shape), dtype="uint8")
+        return images, labels.reshape((samples, *label_shape)).astype("uint8")
     if name in NUMBERS:
         features = generator.normal(size=(samples, NUMBERS[name])).astype("float32")
         return features, (features @ numpy.arange(1, NUMBERS[name] + 1) / 10 + 20).astype("float32")
-    words = keywords.get("num_words") or 10000
-    length = keywords.get("maxlen") or 200
-    texts = [list(map(int, generator.integers(1, words, size=generator.integers(20, length)))) for _ in range(samples)]
-    holder = numpy.empty(samples, dtype=object)
-    holder[:] = texts
-    return holder, generator.integers(0, WORDS[name], size=samples)
+    lengths = generator.integers(20, keywords.get("maxlen") or 200, size=samples)
+    words = generator.integers(1, keywords.get("num_words") or 10000, size=lengths.sum())
+    texts = numpy.empty(samples, dtype=object)
+    texts[:] = [part.tolist() for part in numpy.split(words, lengths.cumsum()[:-1])]
+    return texts, generator.integers(0, WORDS[name], size=samples)
 
 
 def _dataset(parts: str, seed: int) -> Any:

@@ -77,9 +77,10 @@ class Steps:
                 self.on_swallowed()
             raise StopTraining("the last step is done")
 
-    def begin(self, source: str) -> Notes:
-        """A step starts now."""
-        self.check_end()
+    def begin(self, source: str, *, may_end: bool = True) -> Notes:
+        """A step starts now; or, where the last one is done, the script ends, unless it `may_end` only later."""
+        if may_end:
+            self.check_end()
         if not self.done:
             self.memory.mark_level()
         self.current = Notes(source, time.perf_counter())
@@ -233,7 +234,10 @@ def _call(original: Callable[..., Any], steps: Steps) -> Callable[..., Any]:
         open_step = steps.current
         if counts and (is_known or open_step is None):
             # a function that has not trained so far may be about to: it is timed, and dropped if it does not
-            notes = steps.begin(str(getattr(function, "__name__", "function")))
+            # what was called before and did not train, such as an update at the end of a window, still belongs to
+            # the last step
+            may_end = is_known or id(function) not in steps.functions
+            notes = steps.begin(str(getattr(function, "__name__", "function")), may_end=may_end)
         steps.function = function
         steps.functions.setdefault(id(function), function)
         try:

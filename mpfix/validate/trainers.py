@@ -127,7 +127,7 @@ class TrainerPatch:
         elif all(hasattr(leaf, "shape") for leaf in leaves(data)):
             chosen["batch_size"] = self.batch_size
         else:
-            self.recorder.once("problem", "batch size", why="the data of `fit` come in batches of their own")
+            self.recorder.once("problem", "the batch size stays: the data of `fit` come in batches of their own")
 
 
 def patch_models(keras: Any, steps: Steps, recorder: Recorder, config: Config) -> None:
@@ -141,6 +141,19 @@ def patch_models(keras: Any, steps: Steps, recorder: Recorder, config: Config) -
     # Keras 3 calls the inner one, which a model that overrides `compute_loss` cannot hide
     wrap_method(model, "_compute_loss", patch.compute_loss) or wrap_method(model, "compute_loss", patch.compute_loss)
     divert_keras(keras, recorder)
+
+
+def patch_batches(tensorflow: Any, steps: Steps, batch_size: int | None) -> None:
+    """Give the script's own `Dataset.batch` the batch size of the run."""
+
+    def wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+        def batch(dataset: Any, size: Any, *arguments: Any, **keywords: Any) -> Any:
+            return original(dataset, size if steps.in_trainer else batch_size, *arguments, **keywords)
+
+        return batch
+
+    if batch_size is not None:
+        wrap_method(tensorflow.data.Dataset, "batch", wrapper)
 
 
 def _backend(keras: Any) -> str:

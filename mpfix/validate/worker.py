@@ -11,6 +11,7 @@ import importlib.machinery
 import json
 import os
 import random
+import re
 import sys
 import traceback
 import types
@@ -27,9 +28,10 @@ from mpfix.validate.sources import TextFinder, is_our_file, is_user_file, run_as
 from mpfix.validate.stand_ins import defined_values, replace_input, replace_loaders
 from mpfix.validate.steps import Steps, patch_tensorflow
 from mpfix.validate.summary import summarise
-from mpfix.validate.trainers import patch_models
+from mpfix.validate.trainers import patch_batches, patch_models
 
 PATCHED = ("tensorflow", "keras", "tf_keras")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main() -> None:
@@ -78,6 +80,7 @@ class Worker:
             module.random.set_seed(self.config["seed"])
             patch_tensorflow(module, self.steps)
             divert_tensorflow(module, self.recorder)
+            patch_batches(module, self.steps, self.config["batch_size"])
             return
         patch_policies(module, self.recorder, self.config)
         module.utils.set_random_seed(self.config["seed"])
@@ -118,7 +121,7 @@ class Worker:
             self.steps.close()
             self.recorder.write("summary", **summarise(self.steps, self.layers, self.optimizers))
         except Exception as error:
-            self.recorder.write("problem", what="summary", why=f"{type(error).__name__}: {error}")
+            self.recorder.once("problem", f"no summary of the run: {type(error).__name__}: {error}")
 
 
 class ImportHook(importlib.abc.MetaPathFinder):
@@ -173,10 +176,10 @@ def _description(error: BaseException) -> dict[str, Any]:
     lines += traceback.format_exception_only(type(error), error)
     return {
         "type": type(error).__name__,
-        "text": str(error)[:2000],
+        "text": _COLOUR.sub("", str(error))[:2000],
         "place": f"{mine[-1].filename}:{mine[-1].lineno}" if mine else None,
         "line": mine[-1].line if mine else None,
         "name": getattr(error, "name", None) if isinstance(error, NameError | ImportError) else None,
         "path": str(error.filename) if isinstance(error, OSError) and error.filename is not None else None,
-        "traceback": "".join(lines)[-6000:],
+        "traceback": _COLOUR.sub("", "".join(lines))[-6000:],
     }

@@ -20,7 +20,9 @@ from mpfix_rules.repairs.averages import divide_when_applied, undivided_loss, us
 def lopsided_average(program: Program) -> Iterator[Finding]:
     """Sums that are never divided, divided twice, or divided in vain."""
     for update in updates(program):
-        if update.accumulator is not None and update.accumulator in sums(program):
+        is_sum = update.accumulator is not None and update.accumulator in sums(program)
+        # what a bound cut off may divide a sum
+        if is_sum and not program.cuts:
             yield from _never(program, update)
         yield from _twice(program, update)
     for update in all_updates(program):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from mpfix.frameworks.events import ScalingMethodUsed
-from mpfix.frameworks.steps import training_steps
+from mpfix.frameworks.steps import all_steps
 from mpfix.rewriting.edits import AppendToBlock, ReplaceExpression, ReplaceStatement
 from mpfix.semantic.program import Case, Program
 from mpfix.semantic.syntax import Module, Place
@@ -36,9 +36,10 @@ def modernised(program: Program, case: Case[ScalingMethodUsed]) -> Offer:
 def _pair(plan: Plan, place: Place, name: str) -> None:
     """Both calls of every step that this one is a part of."""
     plan.title = "Scale with `scale_loss`; `apply_gradients` unscales by itself"
-    steps = [s for s in training_steps(plan.program) if place in (s.place("scaled at"), s.place("unscaled at"))]
-    if not steps and name == "get_unscaled_gradients":
-        raise Refused("what happens to the gradients afterwards is not seen")
+    steps = [s for s in all_steps(plan.program) if place in (s.place("scaled at"), s.place("unscaled at"))]
+    others = {o.event.name for o in plan.program.happened(ScalingMethodUsed) if isinstance(o.event, ScalingMethodUsed)}
+    if not steps and "get_unscaled_gradients" in others:
+        raise Refused("what happens to the unscaled gradients is not seen")
     scalings = {step.place("scaled at") for step in steps} | ({place} if name == "get_scaled_loss" else set())
     unscalings = {step.place("unscaled at") for step in steps}
     for one in sorted((p for p in scalings if p is not None), key=lambda p: p.sort_key):
