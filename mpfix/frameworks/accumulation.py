@@ -232,9 +232,14 @@ def _names(program: Program, taken: Occurrence, name: str) -> bool:
         and any(_binds(target, name) for target in node.targets)
         and any(one in calls for one in ast.walk(node.value))
         for function in functions
-        if function is not None
+        if function is not None and not _shares(function, name)
         for node in ast.walk(function)
     )
+
+
+def _shares(function: ast.AST, name: str) -> bool:
+    """Whether a function declares a name as one of the scopes around it."""
+    return any(isinstance(one, (ast.Global, ast.Nonlocal)) and name in one.names for one in ast.walk(function))
 
 
 def _binds(target: ast.AST, name: str) -> bool:

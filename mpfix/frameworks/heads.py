@@ -205,6 +205,8 @@ class Head:
     dtype: str
     kind: str
     losses: tuple[Judged, ...]
+    passed_by: tuple[Place, ...] = ()
+    """Layers behind it that hand its values on, in a dtype of their own."""
 
 
 @fact
@@ -258,7 +260,11 @@ _ACTIVATED = (
 
 
 def _head(case: Case[ModelOutput], maker: Place, dtype: str, kind: str, losses: tuple[Judged, ...]) -> Head:
-    return Head(case, maker, case.value("tensor.layer"), case.value("tensor.policy"), dtype, kind, losses)
+    passed_by = case.event.tensor.get("passed by") if isinstance(case.event.tensor, Record) else NONE
+    layers = passed_by.items if isinstance(passed_by, Sequence) else ()
+    places = tuple(one.place for one in layers if isinstance(one, Object))
+    policy = case.value("tensor.policy")
+    return Head(case, maker, case.value("tensor.layer"), policy, dtype, kind, losses, places)
 
 
 def _felt_kind(program: Program, case: Case[ModelOutput], dtype: str, losses: tuple[Judged, ...]) -> str | None:

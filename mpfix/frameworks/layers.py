@@ -25,6 +25,7 @@ from mpfix.semantic.values import (
     Library,
     Object,
     Record,
+    Sequence,
     Unknown,
     Value,
     widened,
@@ -247,6 +248,8 @@ def _passed_on(run: Run, layer: Object, before: Record | None, properties: dict[
         return Record("tensor", run.place(node), properties)
     if before.get("dtype") != properties["dtype"]:
         properties = {**properties, "cast at": At(layer.place), "cast from": before.get("dtype")}
+    earlier = before.get("passed by")
+    properties["passed by"] = Sequence((*(earlier.items if isinstance(earlier, Sequence) else ()), layer))
     return Record("tensor", run.place(node), {**before.properties, **properties})
 
 

@@ -6,9 +6,9 @@ import ast
 from typing import cast
 
 from mpfix.frameworks import (
+    dispatch,
     environment,
     gradients,
-    input_casts,
     layers,
     losses,
     models,
@@ -16,25 +16,20 @@ from mpfix.frameworks import (
     outputs,
     policies,
     policy_traces,
-    rows,
     sum_uses,
     sums,
     tapes,
     tensors,
-    variables,
 )
 from mpfix.frameworks.ambient import ambient_policy
-from mpfix.frameworks.events import AttributeTested, ModelBuilt, StrategyMade
-from mpfix.frameworks.handlers import Function, Method
+from mpfix.frameworks.events import AttributeTested, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
-from mpfix.semantic.calls import call_method, class_attribute
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
-    At,
     Bound,
     Class,
     Constant,
@@ -47,43 +42,8 @@ from mpfix.semantic.values import (
 )
 from mpfix.semantic.values import Function as ProjectFunction
 
-FUNCTIONS: dict[str, Function] = {
-    **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
-    **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
-    **policy_traces.FUNCTIONS,
-}  # fmt: skip
-METHODS: dict[tuple[str, str], Method] = {
-    **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
-    **tapes.METHODS, **variables.METHODS, **environment.METHODS,
-    **policy_traces.METHODS,
-}  # fmt: skip
-TAPES = frozenset({"tensorflow.GradientTape"})
 HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
 MODELLED = ("keras", "tensorflow")
-
-
-def role_of(key: str) -> str | None:
-    """What instances of a library class are: `model`, `layer`, `optimizer`, `tape`, ...; None for others."""
-    if key in ("keras.Model", "keras.Sequential"):
-        return "model"
-    if key in optimizers.WRAPPERS:
-        return "optimizer"
-    if key in TAPES:
-        return "tape"
-    if key in SINGLE_DEVICE:
-        return "strategy"
-    if ".nn.rnn_cell." in key and key.endswith("Cell"):
-        # cells of TensorFlow 1 are Keras layers too
-        return "layer"
-    return rows.role_of(key)
-
-
-OLD = "tensorflow.compat.v1."
-OBJECTS = frozenset({"strategy", "metric", "schedule", "callback", "initializer", "regularizer", "constraint"})
-"""Roles of objects of which no more is known than that they are there."""
-
-SINGLE_DEVICE = frozenset({"tensorflow.distribute.OneDeviceStrategy", "tensorflow.distribute.get_strategy"})
-"""Strategies of one device: a step under them is an ordinary step."""
 
 
 class KerasLibrary:
@@ -201,7 +161,7 @@ class KerasLibrary:
         if value.cls is None:
             return value.kind if value.kind not in CONTAINERS else None
         for base in value.cls.library_bases():
-            role = role_of(base.key)
+            role = dispatch.role_of(base.key)
             if role is not None:
                 return role
         return None
@@ -269,131 +229,14 @@ class KerasLibrary:
 
     def _call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         if isinstance(function, Library):
-            return self._call_name(run, function, arguments, node)
+            return dispatch.call_name(self, run, function, arguments, node)
         if isinstance(function, Bound) and isinstance(function.function, Library):
-            return self._call_method(run, function, arguments, node)
+            return dispatch.call_bound(self, run, function, arguments, node)
         if isinstance(function, Object):
-            return self._call_object(run, function, arguments, node)
+            return dispatch.call_object(self, run, function, arguments, node)
         if isinstance(function, Record) and function.kind == "tensor":
             return None
         return None
-
-    def _call_name(self, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-        key = function.key
-        if key.startswith(OLD) and key not in FUNCTIONS:
-            # what TensorFlow 1 left under `compat.v1` does what its namesake of today does, where there is one
-            key = f"tensorflow.{key[len(OLD) :]}"
-        handler = FUNCTIONS.get(key)
-        if handler is not None:
-            return handler(self, run, function, arguments, node)
-        position = tensors.clips().get(key)
-        if position is not None:
-            found = gradients.clip(self, run, key, position, arguments, node)
-            if found is not None:
-                return found
-        found = sum_uses.operation(run, key, arguments, node)
-        if found is None:
-            found = rows.call_row(self, run, function, arguments, node)
-        if found is not None:
-            return found
-        return self._construct(run, function, arguments, node)
-
-    def _construct(self, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-        key = function.key
-        role = role_of(key)
-        if role == "layer":
-            return layers.make_layer(self, run, function, arguments, node)
-        if role == "optimizer":
-            return optimizers.make_optimizer(self, run, function, arguments, node)
-        if role == "loss":
-            return losses.make_loss(self, run, function, arguments, node)
-        if role in OBJECTS:
-            made = run.new_object(role, node, key=key)
-            if key in SINGLE_DEVICE:
-                run.set(made, "single", TRUE_VALUE)
-            elif role == "strategy":
-                self.distribute(run)
-                self._note_strategy(run, key, node)
-            return made
-        if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
-            return models.make_application(self, run, function, arguments, node)
-        if losses.is_loss_function(key):
-            return losses.loss_function(self, run, function, arguments, node)
-        if key.startswith("keras.layers.") and key.rpartition(".")[2].islower() and arguments.positional:
-            return run.unknown(node)
-        return None
-
-    def _note_strategy(self, run: Run, key: str, node: ast.AST) -> None:
-        run.emit(StrategyMade(node, key, run.get_global("policy") or NONE))
-        if key.endswith("TPUStrategy"):
-            run.set_global("tpu", At(run.place(node)))
-
-    def _call_method(self, run: Run, function: Bound, arguments: Arguments, node: ast.AST) -> Value | None:
-        assert isinstance(function.function, Library)
-        receiver = widened(function.receiver)
-        name = function.function.key.rpartition(".")[2]
-        role = self.role(receiver)
-        if role is None and isinstance(receiver, Unknown):
-            role = function.function.key.partition(".")[0]
-        elif isinstance(receiver, Record):
-            role = receiver.kind
-        handler = METHODS.get((role or "", name))
-        if handler is None and role == "layer":
-            handler = METHODS.get(("model", name)) if name in ("add_weight",) else None
-        if name == "__call__" and isinstance(receiver, Object):
-            return self._call_object(run, receiver, arguments, node)
-        if handler is not None:
-            return handler(self, run, receiver, arguments, node)
-        return None
-
-    def _call_object(self, run: Run, function: Object, arguments: Arguments, node: ast.AST) -> Value | None:
-        role = self.role(function)
-        if role in ("model", "layer"):
-            input_casts.note_input(self, run, function, arguments, node)
-            policy_traces.note_mapped(run, function, node)
-        if role == "model":
-            return models.call_model(self, run, function, arguments, node)
-        if role == "layer":
-            return self._call_layer(run, function, arguments, node)
-        if role == "loss":
-            return self._call_loss(run, function, arguments, node)
-        return None
-
-    def _call_layer(self, run: Run, layer: Object, arguments: Arguments, node: ast.AST) -> Value:
-        if layer.cls is None or class_attribute(run, layer, "call", node) is None:
-            return layers.call_layer(self, run, layer, arguments, node)
-        if run.get(layer, "build ran") == NONE:
-            run.set(layer, "build ran", TRUE_VALUE)
-            call_method(run, layer, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
-        self.enter_model(run, 1)
-        try:
-            with run.contained():
-                found = call_method(run, layer, "call", self._autocast(run, layer, arguments), node)
-        finally:
-            self.enter_model(run, -1)
-        return found if found is not None else run.unknown(node)
-
-    def _autocast(self, run: Run, layer: Object, arguments: Arguments) -> Arguments:
-        """Float inputs arrive in the layer's compute dtype: all of them on Keras 3, the first on Keras 2."""
-        dtype = policies.compute_dtype(run, run.get(layer, "policy"))
-
-        def cast_input(one: Value) -> Value:
-            if isinstance(one, Record) and one.kind == "tensor" and one.get("dtype") != NONE:
-                return one.having({"dtype": dtype})
-            return one
-
-        count = len(arguments.positional) if self.generation == 3 else 1
-        positional = tuple(
-            run.each(value, cast_input) if index < count else value for index, value in enumerate(arguments.positional)
-        )
-        return Arguments(positional, arguments.keywords, arguments.open_positional, arguments.open_keywords)
-
-    def _call_loss(self, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:
-        if loss.cls is not None:
-            found = call_method(run, loss, "call", arguments, node)
-            if found is not None:
-                return found
-        return losses.call_loss(self, run, loss, arguments, node)
 
     def loss(self, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
         """A loss of predictions that the framework computes."""
@@ -428,7 +271,7 @@ class KerasLibrary:
             return True
         if function.name == "call":
             unknown = Unknown(("input", receiver.serial), "inputs")
-            self._call_object(run, receiver, Arguments((unknown,), open_keywords=True), function.node)
+            dispatch.call_object(self, run, receiver, Arguments((unknown,), open_keywords=True), function.node)
             return True
         return False
 
@@ -491,7 +334,8 @@ class KerasLibrary:
                 run.emit(AttributeTested(node, value, name, answer, optimizers.state_of(self, run, value, node)))
             return answer
         if isinstance(value, Library):
-            return environment.has_name(self.generation, value, name)
+            found = None if self.meant else optimizers.class_has(self, value, name)
+            return environment.has_name(self.generation, value, name) if found is None else found
         return None
 
     def is_instance(self, run: Run, value: Value, of: Value) -> bool | None:
@@ -500,7 +344,7 @@ class KerasLibrary:
         if of.key in optimizers.WRAPPERS and isinstance(value, Object) and value.kind == "optimizer":
             wrapped = run.get(value, "wrapped")
             return bool(wrapped.value) if isinstance(wrapped, Constant) else None
-        role = role_of(of.key)
+        role = dispatch.role_of(of.key)
         if role is not None and isinstance(value, Object):
             own = self.role(value)
             if own is None:

@@ -291,6 +291,19 @@ def has_method(lib: KerasLibrary, run: Run, receiver: Value, name: str) -> bool 
     return None
 
 
+def class_has(lib: KerasLibrary, owner: Library, name: str) -> bool | None:
+    """`hasattr` of a library's class or package, where the Keras generation decides."""
+    is_wrapper = owner.key in WRAPPERS or owner.key == "keras.optimizers.LossScaleOptimizer"
+    if is_wrapper or owner.key.startswith(("keras.optimizers.", "keras.Optimizer")):
+        if name == "scale_loss":
+            return lib.generation == 3
+        if name in ("get_scaled_loss", "get_unscaled_gradients"):
+            return lib.generation == 2 and is_wrapper
+    if owner.key == "keras" and name == "__version__" and owner.package != "keras":
+        return lib.generation == 3
+    return None
+
+
 FUNCTIONS: Functions = {**dict.fromkeys(WRAPPERS, make_wrapper), **dict.fromkeys(REWRITES, make_wrapper)}
 METHODS: Methods = {
     ("optimizer", "get_scaled_loss"): _scale("get_scaled_loss"),

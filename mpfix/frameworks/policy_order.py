@@ -208,9 +208,19 @@ def _trained_after(program: Program, policy: Case[PolicySet], model: Object) -> 
     for occurrence in program.happened(Compiled, Fitted, GradientTaken, Applied):
         if is_before(program, policy.occurrence, occurrence) and model in _models_of(occurrence):
             both = conjoin(policy.guard, occurrence.guard)
-            if both is not None:
+            if both is not None and not _is_taken_back(program, policy.occurrence, occurrence):
                 return both
     return None
+
+
+def _is_taken_back(program: Program, policy: Occurrence, training: Occurrence) -> bool:
+    """Whether a policy that is not mixed, or that nobody knows, is set in between."""
+    for occurrence in program.happened(PolicySet):
+        if is_before(program, policy, occurrence) and is_before(program, occurrence, training):
+            set_to = getattr(occurrence.event, "policy", NONE)
+            if any(_name(one) not in MIXED for _, one in alternatives(set_to, training.guard)):
+                return True
+    return False
 
 
 def _models_of(occurrence: Occurrence) -> list[Value]:

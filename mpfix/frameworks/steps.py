@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -115,13 +116,24 @@ def all_steps(program: Program) -> tuple[Step, ...]:
 @fact
 def training_steps(program: Program) -> tuple[Step, ...]:
     """The updates of a single device: what happens under a strategy or Horovod is not judged."""
-    alone = [step for step in all_steps(program) if not step.is_distributed]
+    alone = [step for step in all_steps(program) if not step.is_distributed and not _is_caught(step)]
     return tuple(step for step in alone if not _may_be_distributed(program, step.occurrence))
 
 
 def _may_be_distributed(program: Program, occurrence: Occurrence) -> bool:
     """Whether a function that no root reached stands in a program with strategies: somebody may run it under one."""
     return is_unreached(occurrence) and uses_strategies(program)
+
+
+def _is_caught(step: Step) -> bool:
+    """Whether a case needs an exception in a `try` that asks for a method of loss scaling: then there is none."""
+    raised = (
+        condition.origin[1].node
+        for condition, holds in step.guard
+        if holds and isinstance(condition, Unknown) and condition.origin[0] == "raised"
+    )
+    methods = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
+    return any(getattr(part, "attr", None) in methods for node in raised for part in ast.walk(node))
 
 
 def is_unreached(occurrence: Occurrence) -> bool:

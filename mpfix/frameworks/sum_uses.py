@@ -26,7 +26,7 @@ from mpfix.semantic.values import (
 HARMLESS = frozenset(
     {
         "assign", "assign_add", "zeros_like", "zeros", "build", "global_norm", "apply_gradients", "apply",
-        "get_unscaled_gradients", "shape", "rank", "function", "__init__",
+        "get_unscaled_gradients",
     }
 )  # fmt: skip
 """Last parts of what reads an accumulator, or its gradients, only to go on with it."""

@@ -16,6 +16,8 @@ MARKS = {
     Verdict.DIFFERENT: "differs",
     Verdict.UNKNOWN: "unknown",
 }
+SHOWN_SHARE = 0.0001
+"""Share of a gradient from which on its loss is worth a row."""
 _NONE = "-"
 
 
@@ -182,7 +184,9 @@ def _gradients(report: ValidationReport, labels: tuple[str, ...]) -> Table | Non
     for name in (name for items in tabled for name in items):
         found = [items[name] for items in tabled if name in items]
         worst[name] = max(max(item.underflow or 0, item.lost_unscaled or 0) for item in found)
-    names = sorted((name for name, share in worst.items() if share > 0), key=lambda name: (-worst[name], name))
+    names = sorted(
+        (name for name, share in worst.items() if share >= SHOWN_SHARE), key=lambda name: (-worst[name], name)
+    )
     if not names:
         return None
     rows = []

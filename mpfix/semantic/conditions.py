@@ -127,13 +127,16 @@ def _switch(run: Run, name: str, frame: Frame) -> Switch | None:
 
 
 def _assignments(tree: ast.Module) -> Counter[str]:
-    """How often each name is stored to anywhere in the module; stores in loops count twice."""
+    """How often each name is stored to anywhere in the module; what is no literal counts twice: nobody flips it."""
     counts: Counter[str] = Counter()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             counts[node.id] += 1
         elif isinstance(node, ast.Global):
             counts.update(node.names)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            counts.update(one.id for one in targets if isinstance(one, ast.Name))
     return counts
 
 

@@ -6,6 +6,7 @@ its literals do. What is known never depends on the order of a set or on a hash:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -85,12 +86,27 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
     if contradicts(a, b):
         return None
     joined: Guard | None = a | b if a else b
-    kinds = {type(condition) for condition, _ in joined or ()}
-    if joined and Equal in kinds:
-        joined = _without_other_constants(joined)
-    if joined and Every in kinds:
-        joined = _settled(joined)
+    if joined and _interact(a, b):
+        joined = _settled(_without_other_constants(joined))
     return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
+
+
+def _interact(a: Guard, b: Guard) -> bool:
+    """Whether the literals of `b` may shorten or imply those of `a`, or the other way round."""
+    if any(type(condition) is Every for condition, _ in b):
+        return True
+    equal = False
+    for condition, holds in b:
+        equal = equal or (holds and type(condition) is Equal)
+    spoken: frozenset[Condition] | None = None
+    for condition, holds in a:
+        if type(condition) is Every:
+            spoken = about(b) if spoken is None else spoken
+            if not condition.about.isdisjoint(spoken):
+                return True
+        elif type(condition) is Equal and (equal or holds):
+            return True
+    return False
 
 
 def _without_other_constants(guard: Guard) -> Guard:
@@ -198,7 +214,9 @@ def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]
     """
     known, weight = path, 0
     found: list[tuple[Guard, V]] = []
-    for guard, value in alternatives:
+    last = alternatives[-1] if alternatives else None
+    for alternative in alternatives:
+        guard, value = alternative
         if not guard and known is path:
             found.append((guard, value))
             break
@@ -207,6 +225,8 @@ def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]
         if here is None:
             continue
         found.append((here - path, value))
+        if alternative is last:
+            break
         weight += len(rest) if len(rest) > 1 else 0
         left = below(known, rest, weight)
         if left is None:
@@ -273,13 +293,10 @@ def _settled(guard: Guard) -> Guard | None:
     again = True
     while again:
         again = False
-        clauses = [one for one in guard if type(one[0]) is Every]
-        if len(clauses) > 1:
-            clauses.sort(key=_clause_text)
-        for literal in clauses:
-            rest = guard - {literal}
-            if literal[0].about.isdisjoint(about(rest)):  # type: ignore[attr-defined]
+        for literal in _entangled(guard):
+            if literal not in guard:
                 continue
+            rest = guard - {literal}
             if _follows(literal, rest):
                 guard = rest
                 continue
@@ -290,6 +307,21 @@ def _settled(guard: Guard) -> Guard | None:
                 return None
             guard, again = rest | left, True
     return guard
+
+
+def _entangled(guard: Guard) -> list[Literal]:
+    """The disjunctions of a guard that speak of something another literal speaks of, in a fixed order."""
+    counts: Counter[Condition] = Counter()
+    clauses: list[Literal] = []
+    for literal in guard:
+        condition = literal[0]
+        if type(condition) is Every:
+            clauses.append(literal)
+            counts.update(condition.about)
+        else:
+            counts[condition.subject if type(condition) is Equal else condition] += 1
+    found = [one for one in clauses if any(counts[part] > 1 for part in one[0].about)]  # type: ignore[attr-defined]
+    return sorted(found, key=_clause_text) if len(found) > 1 else found
 
 
 def _clause_text(literal: Literal) -> str:

@@ -45,16 +45,21 @@ def interpret_component(
     gathered = _Gathered()
     reached: set[ast.AST] = set()
     cut_functions: set[ast.AST] = set()
+    alone: dict[Module, Run] = {}
     with deep_recursion():
         for module in project.roots if project is not None else modules:
             run = _run_root(module, library(), limits, reuse, project)
             gathered.add(run)
             reached |= run.called
             cut_functions |= set(run.cut_functions)
+            if project is None:
+                alone[module] = run
         seen = tuple(gathered.occurrences)
         parts = [tuple(modules)] if project is not None else [(module,) for module in modules]
         for part in parts:
-            run = Run(library(), limits, reuse=reuse, project=project)
+            # the only root of a file has left the store that its body would leave once more
+            known = alone.get(part[0])
+            run = known if known is not None else _run_again(part, library(), limits, reuse, project)
             _last_pass(run, part, reached - cut_functions, seen)
             gathered.add(run)
     return gathered.trace()
@@ -119,24 +124,30 @@ def _restart(run: Run, module: Module) -> None:
     run.exits.clear()
 
 
-def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:
-    """A fresh store, the module bodies again without events, then every function and class that no root reached."""
-    library = run.library
+def _run_again(
+    modules: tuple[Module, ...], library: LibraryModel, limits: Limits, reuse: bool, project: Project | None
+) -> Run:
+    """A fresh store and the module bodies again, without events."""
+    run = Run(library, limits, reuse=reuse, project=project)
     library.start(run)
     for module in modules:
         run.muted = 1
         _run_module(run, module, "__main__" if len(modules) == 1 else module.name)
-    if all(node in reached for node in run.functions):
-        run.cuts.clear()
-        return
+    return run
+
+
+def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:
+    """Every function and class that no root reached."""
     _restart(run, modules[0])
+    run.occurrences, run.recurrences, run.cuts = [], [], {}
+    run.steps = run.store.overflows = 0
+    if all(node in reached for node in run.functions):
+        return
     run.contexts.clear()
     run.memo.clear()
-    run.cuts.clear()
     run.called = set(reached)
     run.cut_functions.clear()
-    run.steps = 0
-    library.start_last_pass(run, seen)
+    run.library.start_last_pass(run, seen)
     for _ in range(MAX_ROUNDS):
         waiting = [function for node, function in run.functions.items() if node not in run.called]
         if not waiting:

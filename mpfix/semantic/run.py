@@ -343,7 +343,7 @@ def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value
     kept: list[tuple[Guard, Value]] = []
     known: Guard | None = TRUE
     weight = 0
-    for guard, value in flat:
+    for index, (guard, value) in enumerate(flat):
         rest = relative(guard, known) if known else guard
         if not rest and (not kept or kept[-1][1] != value):
             kept.append((rest, value))
@@ -361,6 +361,8 @@ def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value
         else:
             kept.append((rest, value))
         if not rest:
+            break
+        if index == len(flat) - 1:
             break
         weight += len(rest) if len(rest) > 1 else 0
         known = below(known or TRUE, rest, weight)

@@ -245,6 +245,9 @@ class Record(Value):
 
 Origin = tuple[Any, ...]
 
+MAX_TEXT = 160
+"""Characters of an unknown's text for people."""
+
 
 class Unknown(Value):
     """A value nobody knows, but which is recognised when met again: equal origin, equal value.
@@ -257,7 +260,9 @@ class Unknown(Value):
     __slots__ = ("_hash", "cut", "depth", "origin", "text")
 
     def __init__(self, origin: Origin, text: str, depth: int = 0, *, cut: bool = False) -> None:
-        self.origin, self.text, self.depth, self.cut = origin, text, depth, cut
+        self.origin, self.depth, self.cut = origin, depth, cut
+        # texts are made of texts: without an end to their length they double with each operation
+        self.text = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
         self._hash = hash(origin)
 
     def __eq__(self, other: object) -> bool:
@@ -295,7 +300,7 @@ def derived(kind: str, parts: Origin, text: str) -> Unknown:
         if isinstance(part, Unknown):
             depth, cut = max(depth, part.depth), cut or part.cut
     if depth >= MAX_ORIGIN_DEPTH:
-        return Unknown(("deep", kind, text), text, depth + 1, cut=True)
+        return Unknown(("deep", kind, hash((kind, *parts)), text[:MAX_TEXT]), text, depth + 1, cut=True)
     return Unknown((kind, *parts), text, depth + 1, cut=cut)
 
 

@@ -15,6 +15,8 @@ from mpfix.validation import Ending
 
 _LABELS = ("y", "label", "labels", "target", "targets", "classes", "digits")
 _EXIT = "the script called"
+_UNREACHABLE = re.compile(r"URL fetch failure on (?P<address>\S+?):? ")
+"""What `keras.utils.get_file` says."""
 
 
 def ending_of(result: ChildResult, script: Path, timeout: float, text: str) -> Ending:
@@ -81,6 +83,9 @@ def _raised(result: ChildResult, told: Line, after: str, script: Path, text: str
     elif told["path"] is not None and told["type"] == "FileNotFoundError":
         sentence = f"the script needs data that are not here: `{told['path']}`{place}"
         advice = "put the file there, or name data that stand in: `--define NAME=SPEC`"
+    elif found := _UNREACHABLE.search(str(told["text"])):
+        sentence = f"the script needs data that cannot be fetched here: `{found['address']}`{place}"
+        advice = "put the data where the script looks first, or name a stand-in: `--define NAME=SPEC`"
     return Ending("raised", sentence, str(told["traceback"]), advice)
 
 

@@ -127,25 +127,38 @@ class OptimizerProbe:
     def _tell(self, optimizer: Any, pairs: list[tuple[Any, Any]], before: list[Any], has_update: bool) -> None:
         scale = (loss_scale(optimizer) or 1.0) if not self.takes_pairs else 1.0
         given = [(name_of(variable), as_array(gradient)) for gradient, variable in pairs]
+        inner = [as_array(item[0] if self.takes_pairs else item) for item in self.innermost]
+        after = [as_array(variable) for _, variable in pairs]
+        self.tell(type(optimizer).__name__, given, scale, inner, list(zip(before, after, strict=True)), has_update)
+
+    def tell(
+        self,
+        optimizer: str,
+        given: list[tuple[str, Any]],
+        scale: float,
+        inner: list[Any],
+        variables: list[tuple[Any, Any]],
+        has_update: bool,
+    ) -> None:
+        """Note one update.
+
+        Args:
+            given: gradients by variable, `scale` times too large.
+            inner: the gradients that the update was made with.
+            variables: each variable before and after.
+        """
         given = [(name, array) for name, array in given if is_float(array)]
         for name, array in given:
             if name in self.gradients or len(self.gradients) < MAX_VARIABLES:
                 self.gradients.setdefault(name, Gradients()).add(array, scale)
-        inner = [as_array(item[0] if self.takes_pairs else item) for item in self.innermost]
-        after = [as_array(variable) for _, variable in pairs]
-        changes = [
-            new.astype("float64") - old
-            for new, old in zip(after, before, strict=True)
-            if is_float(new) and old is not None
-        ]
+        changes = [new.astype("float64") - old for old, new in variables if is_float(new) and old is not None]
+        norm = norm_of([array for array in inner if is_float(array)]) if has_update else None
         self.steps.recorder.write(
             "update",
             number=self.steps.done + 1,
-            optimizer=type(optimizer).__name__,
+            optimizer=optimizer,
             has_update=has_update,
-            gradient_norm=finite_or_text(norm_of([array for array in inner if is_float(array)]))
-            if has_update
-            else None,
+            gradient_norm=finite_or_text(norm),
             update_norm=finite_or_text(norm_of(changes)),
             nonfinite=[name for name, array in given if not _all_finite(array)][:5],
         )
@@ -156,6 +169,49 @@ def name_of(variable: Any) -> str:
     return str(getattr(variable, "path", None) or getattr(variable, "name", "?"))
 
 
+def watch_stateless(probe: OptimizerProbe, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The form of `apply` in which the JAX backend hands the state in and takes it out; seen where it has values."""
+
+    def stateless_apply(optimizer: Any, state: Any, gradients: Any, variables: Any) -> Any:
+        if probe.depth:
+            return original(optimizer, state, gradients, variables)
+        probe.steps.optimizers.setdefault(id(optimizer), optimizer)
+        probe.depth = 1
+        try:
+            changed, new_state = original(optimizer, state, gradients, variables)
+        finally:
+            probe.depth = 0
+        if as_array(next(iter(gradients), None)) is not None:
+            _note_stateless(probe, optimizer, gradients, (variables, changed), (state, new_state))
+        return changed, new_state
+
+    return stateless_apply
+
+
+def _note_stateless(
+    probe: OptimizerProbe, optimizer: Any, gradients: Any, values: tuple[Any, Any], states: tuple[Any, Any]
+) -> None:
+    """Count one update of which all is at hand: before and after, of the variables and of the optimizer's own."""
+    own = {id(item): pair for item, *pair in zip(optimizer.variables, *states, strict=False)}
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    old, new = (as_array(value) for value in own.get(id(inner._iterations), (0, 1)))
+    scale, new_scale = (
+        as_array(value) for value in own.get(id(getattr(optimizer, "dynamic_scale", None)), (1.0, None))
+    )
+    if new_scale is not None:
+        probe.steps.scales[id(optimizer)] = float(new_scale)
+    has_update = bool(old != new)
+    probe.steps.evaluations += 1
+    probe.steps.updates += has_update
+    probe.steps.skipped += not has_update
+    names = [name_of(variable) for variable in getattr(inner, "_trainable_variables", ())]
+    arrays = [as_array(gradient) for gradient in gradients]
+    given = list(zip(names, arrays, strict=False))
+    unscaled = [array / scale for array in arrays if is_float(array)]
+    pairs = [(as_array(before), as_array(after)) for before, after in zip(*values, strict=True)]
+    probe.tell(type(optimizer).__name__, given, float(scale), unscaled, pairs, has_update)
+
+
 def patch_optimizers(keras: Any, steps: Steps) -> OptimizerProbe:
     """Watch the optimizers of a Keras; a wrapper that scales is neutral in a reference run."""
     takes_pairs = keras.__name__ == "tf_keras"
@@ -164,6 +220,9 @@ def patch_optimizers(keras: Any, steps: Steps) -> OptimizerProbe:
         wrap_method(owner, "apply_gradients" if takes_pairs else "apply", probe.wrapper)
         if steps.is_reference and owner.__name__.startswith("LossScaleOptimizer"):
             wrap_method(owner, "__init__", _neutral_scaling)
+    if not takes_pairs:
+        for owner in _optimizer_classes(keras):
+            wrap_method(owner, "stateless_apply", partial(watch_stateless, probe))
     for owner in _scaler_classes(keras):
         wrap_method(owner, "get_scaled_loss" if takes_pairs else "scale_loss", probe.scaler)
     return probe

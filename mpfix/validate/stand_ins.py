@@ -83,6 +83,32 @@ def replace_loaders(keras: Any, recorder: Recorder) -> None:
         original = public(keras, f"datasets.{name}.load_data")
         if callable(original):
             replace_everywhere(original, _loader(original, name, recorder))
+    for name in WORDS:
+        original = public(keras, f"datasets.{name}.get_word_index")
+        if callable(original):
+            replace_everywhere(original, _word_index(original, name, recorder))
+
+
+def _word_index(original: Callable[..., Any], name: str, recorder: Recorder) -> Callable[..., Any]:
+    def get_word_index(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return _briefly(original, *arguments, **keywords)
+        except Exception as error:
+            # whatever the network or a broken archive makes of it
+            recorder.once("stand_in", f"words of keras.datasets.{name}", why=f"{type(error).__name__}: {error}"[:200])
+            return {f"word{number}": number for number in range(1, 10000)}
+
+    return get_word_index
+
+
+def _briefly(original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Call what may download something, and do not wait for long."""
+    waits = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_SECONDS)
+    try:
+        return original(*arguments, **keywords)
+    finally:
+        socket.setdefaulttimeout(waits)
 
 
 def replace_input(recorder: Recorder) -> None:
@@ -97,16 +123,12 @@ def replace_input(recorder: Recorder) -> None:
 
 def _loader(original: Callable[..., Any], name: str, recorder: Recorder) -> Callable[..., Any]:
     def load_data(*arguments: Any, **keywords: Any) -> Any:
-        waits = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(DOWNLOAD_SECONDS)
         try:
-            return original(*arguments, **keywords)
+            return _briefly(original, *arguments, **keywords)
         except Exception as error:
             # whatever the network or a broken archive makes of it
             recorder.once("stand_in", f"keras.datasets.{name}", why=f"{type(error).__name__}: {error}"[:200])
             return tuple(_split(name, samples, part, keywords) for part, samples in enumerate(SAMPLES[name]))
-        finally:
-            socket.setdefaulttimeout(waits)
 
     return load_data
 

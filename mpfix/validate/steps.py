@@ -55,6 +55,8 @@ class Steps:
         self.training: dict[int, Any] = {}
         self.evaluations = self.updates = self.skipped = self.scalings = 0
         self.optimizers: dict[int, Any] = {}
+        self.scales: dict[int, float] = {}
+        """Loss scale by optimizer, where its own variables are not kept up to date during training."""
         self.swallowed = 0
         self.on_swallowed: Callable[[], None] = lambda: None
         self.tensorflow: Any = None
@@ -147,6 +149,10 @@ class Steps:
         if pair is not None and self.current is not None:
             self.current.compiled.append(pair)
 
+    def _scale(self, optimizer: Any) -> float | None:
+        known = self.scales.get(id(optimizer))
+        return loss_scale(optimizer) if known is None else known
+
     def _mark(self) -> None:
         if self.function is not None:
             self.training.setdefault(id(self.function), self.function)
@@ -161,7 +167,7 @@ class Steps:
                 for kind in ("compiled", "returned", "differentiated")
                 if (pairs := getattr(notes, kind))
             },
-            "scales": [scale for item in self.optimizers.values() if (scale := loss_scale(item)) is not None],
+            "scales": [scale for item in self.optimizers.values() if (scale := self._scale(item)) is not None],
             "evaluations": self.evaluations,
             "updates": self.updates,
             "skipped": self.skipped,

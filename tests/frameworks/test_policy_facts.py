@@ -1,4 +1,4 @@
-"""What surrounds a policy: packages, objects that nobody sets, graph rewrites, cleared sessions, probes, mapped layers."""
+"""What surrounds a policy: packages, objects that nobody sets, graph rewrites, cleared sessions, probes, mapping."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def test_a_program_may_be_half(program: MakeProgram, statement: str, half: bool)
 
 def test_a_policy_has_the_names_of_its_alternatives(program: MakeProgram) -> None:
     made = program(
-        'import keras\nname = "mixed_float16" if args.amp else args.policy\nkeras.mixed_precision.set_global_policy(name)\n'
+        'import keras\nname = "mixed_float16" if args.amp else args.policy\n'
+        "keras.mixed_precision.set_global_policy(name)\n"
     )
 
     (event,) = (one.event for one in made.happened(PolicySet))

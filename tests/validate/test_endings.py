@@ -176,6 +176,12 @@ def test_missing_data_are_named(run_script: Run) -> None:
     assert "--define" in run.ending.advice
 
 
+def test_data_that_cannot_be_fetched_are_named(run_script: Run) -> None:
+    run = run_script("raise Exception('URL fetch failure on https://a.example/words.json: None -- [Errno -2] unknown')")
+
+    assert "cannot be fetched here: `https://a.example/words.json` at train.py:1" in run.ending.sentence
+
+
 def test_undefined_names_are_listed_ready_to_copy(run_script: Run) -> None:
     source = """
         shape = dict(input_shape=(28, 28, 1))

@@ -31,7 +31,7 @@ def half_softmax_head(program: Program) -> Iterator[Finding]:
             evidence=policy_evidence(head.policy),
             guard=head.case.guard,
             severity=severity if is_trained(program, head.case.event.model) else Severity.NOTE,
-            fix=float32_head(program, head.maker, layers),
+            fix=float32_head(program, head.maker, layers, passed_by=head.passed_by),
         )
 
 

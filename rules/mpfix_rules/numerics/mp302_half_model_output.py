@@ -39,7 +39,7 @@ def half_model_output(program: Program) -> Iterator[Finding]:
             evidence=policy_evidence(head.policy),
             guard=head.case.guard,
             severity=severity,
-            fix=float32_head(program, head.maker, layers),
+            fix=float32_head(program, head.maker, layers, passed_by=head.passed_by),
         )
 
 

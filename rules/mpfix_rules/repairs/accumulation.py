@@ -20,7 +20,6 @@ from mpfix_rules.repairs.update_places import (
     binding_scope,
     loop_around,
     means_the_same,
-    outermost,
     plain_statement,
     root,
     stands_in,
@@ -275,8 +274,6 @@ def zeros_before_loop(program: Program, update: Update, zeros: Place) -> Offer:
             or function_of(program, statement) is not function_of(program, maker)
         ):
             raise Refused("the zeros and the update are not in one function")
-        if outermost(program, loop) is not loop and not isinstance(maker, ast.Assign):
-            raise Refused("the loop stands in another one")
         plan.changes_training = True
         plan.title = "Make the zeros in front of the loop and after each update"
         module = zeros.module

@@ -98,9 +98,9 @@ def _text(module: Module) -> Text:
         free_name(module, "accumulators", "gradient_accumulators"),
         free_name(module, "apply_accumulated", "apply_accumulated_gradients"),
         free_name(module, "pending", "pending_micro_batches"),
-        "accumulator",
-        "gradient",
-        "count",
+        free_name(module, "accumulator", "gradient_accumulator"),
+        free_name(module, "gradient", "new_gradient"),
+        free_name(module, "count", "micro_batches"),
     )
 
 

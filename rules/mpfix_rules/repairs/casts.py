@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from dataclasses import replace
 
 from mpfix.diagnostic import Effect
@@ -14,7 +13,7 @@ from mpfix.rule import FixIntent
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import Object
-from mpfix_rules.repairs.heads import cast_around, float32_head
+from mpfix_rules.repairs.heads import cast_around, float32_head, merged_edits
 
 TITLE = "Compute the probabilities in float32 and drop the cast"
 
@@ -34,14 +33,6 @@ def cast_before_softmax(program: Program, cast: Place, maker: Place, heads: froz
         return None
     whole = ModuleEdits(cast.module, (dropped,))
     return replace(head, title=TITLE, edits=lambda: merged_edits((*head.edits(), whole)))
-
-
-def merged_edits(edits: Iterable[ModuleEdits]) -> tuple[ModuleEdits, ...]:
-    """The edits with those of one module together."""
-    by_module: dict[Module, tuple[Intent, ...]] = {}
-    for one in edits:
-        by_module[one.module] = (*by_module.get(one.module, ()), *one.intents)
-    return tuple(ModuleEdits(module, intents) for module, intents in by_module.items())
 
 
 def drop_cast(program: Program, cast: Place) -> Intent | None:

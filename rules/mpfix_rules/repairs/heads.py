@@ -13,7 +13,7 @@ from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, W
 from mpfix.rule import Evidence, FixIntent
 from mpfix.semantic.names import NamesResult
 from mpfix.semantic.program import Program
-from mpfix.semantic.syntax import Place
+from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import TRUE_VALUE, Object, Record, Value
 
 LAYER_TITLE = 'Compute it in float32 with `dtype="float32"`'
@@ -32,7 +32,12 @@ def policy_evidence(policy: Value) -> tuple[Evidence, ...]:
 
 
 def float32_head(
-    program: Program, maker: Place, heads: frozenset[Object], effect: Effect = Effect.TOLERANCE_EQUAL
+    program: Program,
+    maker: Place,
+    heads: frozenset[Object],
+    effect: Effect = Effect.TOLERANCE_EQUAL,
+    *,
+    passed_by: Iterable[Place] = (),
 ) -> FixIntent | None:
     """Compute what is made at `maker`, a layer's constructor or a function's call, in float32.
 
@@ -46,10 +51,31 @@ def float32_head(
         LAYER_TITLE if maker in layers_by_place(program) else CAST_TITLE,
         Applicability.DISPLAY_ONLY if reason else Applicability.SAFE,
         effect,
-        lambda: (ModuleEdits(maker.module, (intent,)),),
+        lambda: merged_edits((ModuleEdits(maker.module, (intent,)), *_passing_edits(passed_by))),
         reason=reason,
         generations=(2, 3) if maker in layers_by_place(program) else (program.generation,),
     )
+
+
+def merged_edits(edits: Iterable[ModuleEdits]) -> tuple[ModuleEdits, ...]:
+    """The edits with those of one module together."""
+    by_module: dict[Module, tuple[Intent, ...]] = {}
+    for one in edits:
+        by_module[one.module] = (*by_module.get(one.module, ()), *one.intents)
+    return tuple(ModuleEdits(module, intents) for module, intents in by_module.items())
+
+
+def _passing_edits(passed_by: Iterable[Place]) -> tuple[ModuleEdits, ...]:
+    """float32 for the layers behind a head, which would cast its values back to half."""
+    return tuple(
+        ModuleEdits(one.module, (with_float32(one.node),))
+        for one in dict.fromkeys(passed_by)
+        if isinstance(one.node, ast.Call) and not _is_float32(one.node)
+    )
+
+
+def _is_float32(call: ast.Call) -> bool:
+    return any(keyword.arg == "dtype" and "float32" in ast.unparse(keyword.value) for keyword in call.keywords)
 
 
 def float32_edits(program: Program, heads: Iterable[Head]) -> tuple[ModuleEdits, ...]:
@@ -58,7 +84,8 @@ def float32_edits(program: Program, heads: Iterable[Head]) -> tuple[ModuleEdits,
     layers = layers_of(listed)
     found = ((one.maker, _float32_intent(program, one.maker, layers)) for one in listed)
     intents = {maker: intent[0] for maker, intent in found if intent is not None and intent[1] is None}
-    return tuple(ModuleEdits(maker.module, (intent,)) for maker, intent in intents.items())
+    behind = (place for one in listed if one.maker in intents for place in one.passed_by)
+    return (*(ModuleEdits(maker.module, (one,)) for maker, one in intents.items()), *_passing_edits(behind))
 
 
 def _float32_intent(program: Program, maker: Place, heads: frozenset[Object]) -> tuple[Intent, str | None] | None:

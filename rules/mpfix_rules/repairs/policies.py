@@ -19,8 +19,8 @@ from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import At, Object, Record, Value
-from mpfix_rules.repairs.casts import merged_edits, source_of
-from mpfix_rules.repairs.heads import float32_edits
+from mpfix_rules.repairs.casts import source_of
+from mpfix_rules.repairs.heads import float32_edits, merged_edits
 
 SETTER = "mixed_precision.set_global_policy"
 OTHER_BLOCK = "the policy is set in another block than the model is built in"
