@@ -38,7 +38,7 @@ class FixIntent:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule yields. `severity` overrides the rule's own; `guard` is a guard of `semantic.guards` (None: always)."""
+    """What a rule yields. `severity` overrides the rule's own; `guard` is one of `semantic.guards` (None: always)."""
 
     place: Place
     message: str

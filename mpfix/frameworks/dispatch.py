@@ -49,7 +49,7 @@ FUNCTIONS: dict[str, Function] = {
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
-    **tapes.METHODS, **variables.METHODS, **environment.METHODS,
+    **tapes.METHODS, **variables.METHODS, **environment.METHODS, **losses.METHODS,
     **policy_traces.METHODS,
 }  # fmt: skip
 
@@ -202,5 +202,5 @@ def _call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, 
     if loss.cls is not None:
         found = call_method(run, loss, "call", arguments, node)
         if found is not None:
-            return found
+            return losses.reduced(run, loss, found, node)
     return losses.call_loss(lib, run, loss, arguments, node)

@@ -167,8 +167,8 @@ def _text(kind: Value) -> str | None:
 
 
 def is_half(value: Value) -> bool:
-    """Whether a dtype is one of half precision."""
-    return isinstance(value, Constant) and value.value in HALF
+    """Whether a dtype is, or may be, one of half precision."""
+    return any(isinstance(one, Constant) and one.value in HALF for _, one in alternatives(value))
 
 
 def is_dense_prediction(case: Case[ModelOutput]) -> bool:

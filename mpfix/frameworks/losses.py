@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import LossComputed
 from mpfix.frameworks.gradients import divided
-from mpfix.frameworks.handlers import Function, Functions
+from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.loss_kinds import kind_named, kind_of_loss
 from mpfix.frameworks.scales import first_set, scale_of
@@ -59,11 +59,26 @@ def call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, n
     """`loss(y_true, y_pred)` of a loss object: one number, unless its reduction says otherwise."""
     kind = kind_of_loss(run, loss)
     result = compute(lib, run, "class", loss.key, arguments.get(1, "y_pred"), node, kind=kind)
+    return reduced(run, loss, result, node)
+
+
+def reduced(run: Run, loss: Object, result: Value, node: ast.AST) -> Value:
+    """What `__call__` of a loss class makes of the values that its `call` gives."""
     reduction = run.get(loss, "reduction")
     changes: dict[str, Value] = {"vector": run.each(reduction, _is_vector), "vector at": At(run.place(node))}
     if reduction == Constant("sum") or (isinstance(reduction, Library) and reduction.key.endswith(".SUM")):
         changes["summed"] = At(run.place(node))
     return run.each(result, lambda one: one.having(changes) if isinstance(one, Record) else one)
+
+
+def _loss_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`super().__init__(reduction=...)` of a project's loss class."""
+    given = arguments.keyword("reduction")
+    if isinstance(receiver, Object) and given is not None:
+        run.set(receiver, "reduction", Constant("none") if given == NONE else given)
+    elif isinstance(receiver, Object) and arguments.open_keywords:
+        run.set(receiver, "reduction", Unknown(("reduction", receiver.serial), "reduction"))
+    return NONE
 
 
 def _is_vector(reduction: Value) -> Value:
@@ -208,3 +223,4 @@ FUNCTIONS: Functions = {
     **dict.fromkeys(_RAW, raw_loss),
     **{key: _operation(name) for name, keys in _OPERATORS.items() for key in keys},
 }
+METHODS: Methods = {("loss", "__init__"): _loss_init}

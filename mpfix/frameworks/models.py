@@ -163,7 +163,8 @@ KERAS_ARGUMENTS = frozenset(
 
 def _trained_unseen(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     """A model that nobody can name is trained: what is built somewhere may well be that model."""
-    if any(name in KERAS_ARGUMENTS for name, _ in arguments.keywords) or isinstance(arguments.get(0, "optimizer"), Constant):
+    named = any(name in KERAS_ARGUMENTS for name, _ in arguments.keywords)
+    if named or isinstance(arguments.get(0, "optimizer"), Constant):
         run.emit(TrainedUnseen(node))
     return None
 

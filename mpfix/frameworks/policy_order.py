@@ -24,7 +24,7 @@ from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import NONE, At, Constant, Object, Record, Value
+from mpfix.semantic.values import NONE, Constant, Object, Record, Value
 
 MIXED = frozenset({"mixed_float16", "mixed_bfloat16"})
 
@@ -229,11 +229,3 @@ def _models_of(occurrence: Occurrence) -> list[Value]:
         return [event.model]
     given = event.sources if isinstance(event, GradientTaken) else getattr(event, "variables", NONE)
     return [one.get("owner") for _, one in alternatives(given) if isinstance(one, Record) and one.kind == "variables"]
-
-
-def made_places(made: Object, output: Value) -> tuple[Place, ...]:
-    """Where the input and the first layer of an output were made."""
-    if not isinstance(output, Record):
-        return ()
-    first = output.get("input place")
-    return (first.place,) if isinstance(first, At) else ()

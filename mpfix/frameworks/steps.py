@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from mpfix.frameworks.events import (
     Applied,
@@ -28,6 +29,9 @@ _GRADIENTS = (
     "scaled fixed", "hand", "unscaled", "unscaled at", "unscaled again", "divided by hand", "half", "vector",
     "vector at",
 )  # fmt: skip
+MAX_CASES = 256
+"""Cases of one update that are looked at: flags that nothing ties together multiply."""
+
 FIELDS = (*(f"state.{name}" for name in _STATE), *(f"gradients.{name}" for name in _GRADIENTS))
 
 
@@ -106,7 +110,7 @@ def all_steps(program: Program) -> tuple[Step, ...]:
     """The updates whose gradients come from a tape, in each case, on whatever devices."""
     found: list[Step] = []
     for occurrence in program.happened(Applied):
-        for case in cases_of(occurrence, *FIELDS, allow_unknown=True):
+        for case in islice(cases_of(occurrence, *FIELDS, allow_unknown=True), MAX_CASES):
             gradient = case.value("gradients.taken")
             if isinstance(gradient, At):
                 found.append(Step(case.occurrence, case.guard, case.fields, gradient.place))

@@ -155,7 +155,7 @@ def _remembered(run: Run, key: object) -> Result | None:
 
 
 def _key(run: Run, function: Function, arguments: Arguments) -> object:
-    return (function.node, function.frame.box.serial, run.path, run.loops, run.muted > 0, arguments)
+    return (function.node, function.frame.box.serial, run.path, run.loops, run.muted > 0, run.trying > 0, arguments)
 
 
 def _calls_apart(contexts: Iterable[object]) -> int:

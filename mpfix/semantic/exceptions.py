@@ -23,7 +23,11 @@ def execute_try(run: Run, node: ast.Try, frame: Frame) -> None:
     raised = Unknown(("raised", run.place(node)), f"an exception in line {node.lineno}")
     if node.handlers and not _passes_on(node):
         run.path = run.under(frozenset({(raised, False)})) or entry
-    falls = execute_block(run, node.body, frame)
+    run.trying += bool(node.handlers)
+    try:
+        falls = execute_block(run, node.body, frame)
+    finally:
+        run.trying -= bool(node.handlers)
     caught = take(run, mark, (RAISE,)) if node.handlers else []
     if falls:
         execute_block(run, node.orelse, frame)

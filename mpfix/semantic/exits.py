@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpfix.semantic.guards import Guard, outside
+from mpfix.semantic.guards import Guard, outside, weight
 from mpfix.semantic.values import Value
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 RETURN, BREAK, CONTINUE, RAISE, STOP = "return", "break", "continue", "raise", "stop"
 """Kinds of exits; `stop` is the end of the program, or a loop that never ends."""
+
+
+MOST_SAID_BY_ERRORS = 2
+"""Literals that a path takes over from errors that were not raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,19 @@ def leave(run: Run, kind: str, frame: Frame | None = None, exception: Value | No
 
 
 def left_of(run: Run, path: Guard, mark: int) -> Guard | None:
-    """What the exits since `mark` leave of a path; None for nothing."""
-    if len(run.exits) == mark:
+    """What the exits since `mark` leave of a path; None for nothing.
+
+    Outside of any `try`, errors that only a tangle of conditions raises are taken as not happening: a check of the
+    arguments says little about what runs after it.
+    """
+    recent = run.exits[mark:]
+    if not recent:
         return path
-    return outside(path, [one.guard for one in run.exits[mark:]], run.limits.path_literals)
+    exact = outside(path, [one.guard for one in recent], run.limits.path_literals)
+    if exact is None or run.trying or weight(exact - path) <= MOST_SAID_BY_ERRORS:
+        return exact
+    others = outside(path, [one.guard for one in recent if one.kind != RAISE], run.limits.path_literals)
+    return exact if others is None else others
 
 
 def narrow(run: Run, path: Guard, mark: int) -> bool:

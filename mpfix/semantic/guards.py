@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeVar
 
 from mpfix.semantic.literals import (
@@ -23,6 +24,7 @@ from mpfix.semantic.literals import (
     describe,
     is_maybe,
     needs_switch_against_default,
+    weight,
 )
 
 V = TypeVar("V")
@@ -39,15 +41,31 @@ MAX_CARRIED = 8
 __all__ = [
     "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "below", "bounded",
     "conjoin",
-    "contradicts", "describe", "either", "implies", "is_maybe", "needs_switch_against_default", "negate", "outside",
-    "project", "relative", "united", "write",
+    "contradicts", "describe", "either", "forget", "implies", "is_maybe", "needs_switch_against_default", "negate",
+    "outside",
+    "project", "relative", "united", "weight", "write",
 ]  # fmt: skip
+
+
+REMEMBERED = 1 << 15
+"""Answers that each of the hot functions keeps; `forget` lets them go."""
+
+
+def forget() -> None:
+    """Let go of remembered answers, and of the syntax trees they hold."""
+    for remembering in (_contradict, _relative, _conjoined, negate):
+        remembering.cache_clear()
 
 
 def contradicts(a: Guard, b: Guard) -> bool:
     """Whether `a` and `b`, each possible alone, cannot hold together, as far as the literals show it."""
     if not a or not b:
         return False
+    return _contradict(a, b)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _contradict(a: Guard, b: Guard) -> bool:
     small, large = (b, a) if len(a) > len(b) else (a, b)
     for condition, holds in small:
         if (condition, not holds) in large or (
@@ -70,6 +88,11 @@ def relative(guard: Guard, base: Guard) -> Guard:
     """What `guard` says beyond `base`: no literal that `base` implies, and what it leaves of disjunctions."""
     if not guard or not base:
         return guard
+    return _relative(guard, base)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _relative(guard: Guard, base: Guard) -> Guard:
     rest = guard - base
     for condition, _ in rest:
         if type(condition) in _IMPLIED_KINDS:
@@ -83,6 +106,11 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
     """Both guards at once; None when they contradict. Beyond `limit` literals those of `a`, the older, go first."""
     if not b:
         return a
+    return _conjoined(a, b, limit)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _conjoined(a: Guard, b: Guard, limit: int | None) -> Guard | None:
     if contradicts(a, b):
         return None
     joined: Guard | None = a | b if a else b
@@ -137,6 +165,7 @@ def _rest_of(guard: Guard, losses: list[Lost]) -> Guard:
     return guard - {(loss, True) for loss in losses}
 
 
+@lru_cache(maxsize=REMEMBERED)
 def negate(guard: Guard) -> Guard | None:
     """The opposite of a guard; None when that cannot be. One too heavy to reason about is lost."""
     if not guard:

@@ -46,7 +46,7 @@ class Every:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.about: frozenset[Condition] = about(guard)
-        self.weight: int = sum(part.weight if isinstance(part, Every) else 1 for part, _ in guard)
+        self.weight: int = weight(guard)
         self.maybe: bool = is_maybe(guard)
         self._hash: int = hash((Every, guard))
         self._text: str | None = None
@@ -99,6 +99,11 @@ class Lost:
 
     def __repr__(self) -> str:
         return f"Lost({self.length})"
+
+
+def weight(guard: Guard) -> int:
+    """How many literals a guard holds, those of its disjunctions counted."""
+    return sum(part.weight if type(part) is Every else 1 for part, _ in guard)
 
 
 def about(guard: Guard) -> frozenset[Condition]:

@@ -119,7 +119,7 @@ def _restart(run: Run, module: Module) -> None:
     run.stack.clear()
     run.store.footprints.clear()
     run.store.journals.clear()
-    run.muted = 0
+    run.muted = run.trying = 0
     run.expression_depth = 0
     run.exits.clear()
 

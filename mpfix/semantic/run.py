@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mpfix.semantic import exits
+from mpfix.semantic import exits, guards
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.exits import Exit
 from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, united
@@ -105,6 +105,8 @@ class Run:
         self.functions: dict[ast.AST, Function] = {}
         self.classes: dict[ast.AST, Value] = {}
         self.instances: dict[ast.AST, list[Object]] = {}
+        self.trying = 0
+        """How many `try` bodies with handlers are being run."""
         self.setters: set[str] = set()
         """Names that some class sets through a property."""
         self.pools: dict[tuple[Place, str], list[Object]] = {}
@@ -244,9 +246,11 @@ class Run:
             path = self.under_from(saved, guard)
             if path is None:
                 continue
-            inner = len(self.exits)
-            with self.on_path(path):
+            inner, self.path = len(self.exits), path
+            try:
                 result = do(entry)
+            finally:
+                self.path = saved
             if len(self.exits) == inner or exits.left_of(self, path, inner) is not None:
                 results.append((guard, result))
         if len(self.exits) > mark:
@@ -380,6 +384,7 @@ def deep_recursion() -> Iterator[None]:
     try:
         yield
     finally:
+        guards.forget()
         sys.setrecursionlimit(saved)
         if collects:
             gc.enable()

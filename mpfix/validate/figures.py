@@ -72,15 +72,16 @@ def numerics_of(result: ChildResult, reference: ChildResult | None, script: Path
     """What the run with probes saw, and how it compares with float32."""
     steps, summary = result.of_kind("step"), _summary(result)
     losses, kind, dtype = _losses(steps)
-    last = steps[-1]
+    # a run that was killed has no summary, but its last step
+    totals = {**steps[-1], **summary}
     return Numerics(
         losses=losses,
         loss_kind=kind,
         loss_dtype=dtype,
         scales=tuple(step["scales"][-1] for step in steps if step["scales"]),
-        evaluations=last["evaluations"],
-        updates=last["updates"],
-        skipped=last["skipped"],
+        evaluations=totals["evaluations"],
+        updates=totals["updates"],
+        skipped=totals["skipped"],
         gradient_ratio=_ratio(result, reference, "gradient_norm"),
         update_ratio=_ratio(result, reference, "update_norm"),
         nonfinite=_nonfinite(result, script),

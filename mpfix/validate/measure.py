@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from mpfix.errors import UsageError
 from mpfix.settings import Settings
@@ -15,7 +16,7 @@ from mpfix.validate.endings import ending_of
 from mpfix.validate.figures import variant_result, wants_reference
 from mpfix.validate.plan import MEMORY, NUMERICS, ChildJob, Options, Variant, is_installed
 from mpfix.validate.rewrites import Texts, key, rewrites_of
-from mpfix.validate.runner import ChildResult, Line, run_child
+from mpfix.validate.runner import ChildResult, Leash, Line, run_child
 from mpfix.validate.symptoms import symptoms_of
 from mpfix.validation import Answer, ValidationReport, VariantResult
 
@@ -43,6 +44,7 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
+T = TypeVar("T")
 
 
 def validate(options: Options, settings: Settings, *, watch: Watch | None = None) -> ValidationReport:
@@ -152,14 +154,21 @@ class _Runs:
         self.options = options
         self.variants = variants
         self.watch = watch
+        self.leash = Leash()
         self.done = 0
         self.total = len(variants) * (options.repeat + 2)
 
     def results(self) -> tuple[VariantResult, ...]:
-        """Measure every variant; what fails in the first run is not run again for other figures."""
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            numerics = list(pool.map(lambda variant: self._run(variant, NUMERICS), self.variants))
-            references = list(pool.map(self._reference, self.variants, numerics))
+        """Measure every variant; what interrupts that ends all runs at once."""
+        try:
+            return self._results()
+        except BaseException:
+            self.leash.let_go()
+            raise
+
+    def _results(self) -> tuple[VariantResult, ...]:
+        numerics = self._parallel(lambda variant: self._run(variant, NUMERICS), self.variants)
+        references = self._parallel(self._reference, self.variants, numerics)
         memory: list[list[ChildResult]] = [[] for _ in self.variants]
         # in turn, so that what else the machine does meets all variants alike
         for repeat in range(self.options.repeat):
@@ -167,6 +176,16 @@ class _Runs:
                 if first.of_kind("step"):
                     runs.append(self._run(variant, MEMORY, repeat=repeat))
         return tuple(self._result(*parts) for parts in zip(self.variants, numerics, references, memory, strict=True))
+
+    def _parallel(self, function: Callable[..., T], *arguments: Sequence[object]) -> list[T]:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            try:
+                return list(pool.map(function, *arguments))
+            except BaseException:
+                # the pool waits for its threads, which wait for their children
+                self.leash.let_go()
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _reference(self, variant: Variant, numerics: ChildResult) -> ChildResult | None:
         return self._run(variant, NUMERICS, is_reference=True) if wants_reference(numerics) else None
@@ -181,7 +200,7 @@ class _Runs:
             if line["kind"] == "step":
                 self.watch(Progress(name, self.done, self.total, line["number"]))
 
-        result = run_child(job, on_line=on_line)
+        result = run_child(job, on_line=on_line, leash=self.leash)
         self.done += 1
         return in_cells(result, variant.cells)
 

@@ -50,16 +50,46 @@ class ChildResult:
         return next(iter(reversed(self.of_kind(kind))), None)
 
 
-def run_child(job: ChildJob, *, on_line: Callable[[Line], None] | None = None) -> ChildResult:
+class Leash:
+    """Ends all runs that are going on, from any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.guards: list[subprocess.Popen[bytes]] = []
+        self.is_let_go = False
+
+    def add(self, guard: subprocess.Popen[bytes]) -> None:
+        """Hold one more run."""
+        with self.lock:
+            self.guards.append(guard)
+        if self.is_let_go:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """End every run, those too that are only about to start."""
+        self.is_let_go = True
+        with self.lock:
+            for guard in self.guards:
+                if guard.stdin is not None:
+                    guard.stdin.close()
+
+
+def run_child(
+    job: ChildJob, *, on_line: Callable[[Line], None] | None = None, leash: Leash | None = None
+) -> ChildResult:
     """Run the script once in a process group of its own; when this returns nothing of it is left.
 
     Args:
         on_line: called, in another thread, with each line of the record as it comes.
+        leash: by which another thread can end the run.
     """
     scratch = Path(tempfile.mkdtemp(prefix="mpfix-validate-"))
     try:
         place = prepare(scratch, job)
-        return _Run(place.job(job), scratch, place, on_line or (lambda line: None)).result()
+        run = _Run(place.job(job), scratch, place, on_line or (lambda line: None))
+        if leash is not None:
+            leash.add(run.guard)
+        return run.result()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

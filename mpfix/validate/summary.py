@@ -26,6 +26,10 @@ def summarise(steps: Steps, layers: LayerProbe, optimizers: Iterable[OptimizerPr
         "head": layers.head,
         "policy": global_policy(layers.packages[-1]) if layers.packages else None,
         "gradients": gradients,
+        # an update at the end of a window comes after the last step
+        "evaluations": steps.evaluations,
+        "updates": steps.updates,
+        "skipped": steps.skipped,
         "scalings": steps.scalings,
         "wrapped": any(hasattr(item, "inner_optimizer") for item in steps.optimizers.values()),
         "optimizers": [type(item).__name__ for item in steps.optimizers.values()],

@@ -87,3 +87,8 @@ def test_an_edit_shrinks_to_the_words_that_differ(old: str, new: str, start: int
 
     assert shrunk == TextEdit(start, end, content)
     assert document.with_edits((shrunk,)).text == document.with_edits((TextEdit(0, len(old), new),)).text
+
+
+def test_insertion_at_the_end_of_a_replacement_waits() -> None:
+    # a wrapper written around a call, and a keyword for that call: only the position before its bracket is the same
+    assert chosen(offer("A", (1, 5, "wrap(call(1)")), offer("B", (5, 5, ", k=2"))) == ["A"]

@@ -242,6 +242,20 @@ def test_killing_the_parent_leaves_no_child(tmp_path: Path) -> None:
     assert wait_for(lambda: not os.listdir(tmp_path / "tmp"), 5)
 
 
+def test_an_interrupt_ends_every_run_at_once(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}} ')\ntime.sleep(99)\n"
+    )
+    command = [sys.executable, "-m", "mpfix", "validate", "--isolated", str(script)]
+    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert wait_for(lambda: (tmp_path / "pid").exists() and " " in (tmp_path / "pid").read_text(), 30)
+    parent.send_signal(signal.SIGINT)
+
+    assert parent.wait(10) == 130
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
 def test_names_of_functions_classes_and_globals_are_defined() -> None:
     source = (
         "import os\nclass A: pass\ndef f(a):\n    global b\n    b = a + c\n    return [d for d in a]\nprint(A, b, e)\n"

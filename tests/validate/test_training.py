@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 
@@ -245,3 +246,26 @@ def test_a_notebook_is_run_as_a_script(run_cli: Run, tmp_path) -> None:
     assert report["notes"][0].startswith("No fix to apply")
     assert [variant["steps"] for variant in report["variants"]] == [4]
     assert report["answers"][0]["sentence"] == "Nothing that these steps show"
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
+def test_keras_on_jax_tells_gradients_updates_and_scales(run_script: Run) -> None:
+    source = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras, numpy as np
+keras.mixed_precision.set_global_policy("mixed_float16")
+x = np.random.default_rng(0).normal(size=(96, 16)).astype("float32")
+model = keras.Sequential([keras.layers.Input((16,)), keras.layers.Dense(1)])
+model.compile(keras.optimizers.SGD(0.01), "mse")
+model.fit(x, x[:, :1], batch_size=32)
+"""
+    run = run_script(source, kind=NUMERICS, steps=2)
+    numerics = numerics_of(run.result, None, run.script)
+
+    assert run.result.last("summary")["backend"] == "jax"
+    assert numerics.evaluations == numerics.updates + numerics.skipped == 2
+    assert numerics.scales[-1] == 2.0 ** (15 - numerics.skipped)
+    made = [line for line in run.result.of_kind("update") if line["has_update"]]
+    assert made
+    assert all(line["gradient_norm"] > 0 and line["update_norm"] > 0 for line in made)

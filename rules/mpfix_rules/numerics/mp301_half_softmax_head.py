@@ -8,7 +8,7 @@ from mpfix.diagnostic import Severity
 from mpfix.frameworks.heads import Head, half_heads, is_dense_prediction, is_trained, layers_of
 from mpfix.rule import Finding, rule
 from mpfix.semantic.program import Program
-from mpfix_rules.repairs.heads import float32_head, policy_evidence
+from mpfix_rules.repairs.heads import float32_head, policy_evidence, worst_by_place
 
 
 @rule(
@@ -21,6 +21,10 @@ from mpfix_rules.repairs.heads import float32_head, policy_evidence
 )
 def half_softmax_head(program: Program) -> Iterator[Finding]:
     """Probabilities that leave a model in half precision."""
+    yield from worst_by_place(_findings(program))
+
+
+def _findings(program: Program) -> Iterator[Finding]:
     heads = [head for head in half_heads(program) if head.kind == "probabilities"]
     layers = layers_of(half_heads(program))
     for head in heads:

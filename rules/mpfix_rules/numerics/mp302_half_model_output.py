@@ -8,7 +8,7 @@ from mpfix.diagnostic import Severity
 from mpfix.frameworks.heads import Head, half_heads, layers_of
 from mpfix.rule import Finding, rule
 from mpfix.semantic.program import Program
-from mpfix_rules.repairs.heads import float32_head, policy_evidence
+from mpfix_rules.repairs.heads import float32_head, policy_evidence, worst_by_place
 
 LOGITS = "the logits are float16: from 65520 loss values in a batch on every gradient is 0"
 BFLOAT16 = "the output is bfloat16: predictions move in steps of 4 at 1000"
@@ -28,6 +28,10 @@ KERAS_3 = (
 )
 def half_model_output(program: Program) -> Iterator[Finding]:
     """Outputs that a loss would want in float32."""
+    yield from worst_by_place(_findings(program))
+
+
+def _findings(program: Program) -> Iterator[Finding]:
     layers = layers_of(half_heads(program))
     for head in half_heads(program):
         if head.kind == "probabilities":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Effect, Severity
@@ -10,8 +11,10 @@ from mpfix.frameworks.policy_facts import is_called, policy_names
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Program, fact
+from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import Record
+from mpfix_rules.repairs.places import parents
 from mpfix_rules.repairs.policy_calls import rename_policy, unsafe
 
 WRONG, RIGHT = "mixed_float16", "mixed_bfloat16"
@@ -21,7 +24,7 @@ WRONG, RIGHT = "mixed_float16", "mixed_bfloat16"
     "MP106",
     "policy-for-wrong-device",
     severity=Severity.WARNING,
-    words=("TPUStrategy",),
+    words=("TPUStrategy", "float16"),
     half=True,
     fixable=True,
 )
@@ -44,14 +47,22 @@ def policy_for_wrong_device(program: Program) -> Iterator[Finding]:
 
 
 def _uncalled(program: Program) -> Iterator[Finding]:
-    """Strategies in functions that nobody here calls: any policy that the program sets may be the one in force."""
+    """Strategies in classes that nobody makes by name: any policy that the program sets may be in force."""
     for made in program.cases(StrategyMade):
-        if is_called(program, made.occurrence) or not made.event.key.endswith("TPUStrategy"):
+        if not _is_of_class(program, made.occurrence) or not made.event.key.endswith("TPUStrategy"):
             continue
         for case in program.cases(PolicySet, "policy", "policy.name"):
             is_apart = conjoin(made.guard, case.guard) is None
             if case.constant("policy.name") == WRONG and is_called(program, case.occurrence) and not is_apart:
                 yield _finding(program, case.value("policy"), made.place, case.guard)
+
+
+def _is_of_class(program: Program, occurrence: Occurrence) -> bool:
+    """Whether something happens in a class that nobody here calls by its name."""
+    first = occurrence.chain[0].node if occurrence.chain else None
+    if is_called(program, occurrence) or first is None:
+        return False
+    return isinstance(first, ast.ClassDef) or isinstance(parents(program).get(first), ast.ClassDef)
 
 
 def _finding(program: Program, policy: object, strategy: Place, guard: Guard) -> Finding:

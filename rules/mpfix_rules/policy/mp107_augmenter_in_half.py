@@ -17,7 +17,14 @@ from mpfix_rules.repairs.heads import float32_head, policy_evidence
 IMAGE_LAYERS = frozenset({"Rescaling", "Resizing", "CenterCrop", "Normalization", "AutoContrast", "AugMix", "MixUp"})
 
 
-@rule("MP107", "augmenter-in-half", severity=Severity.WARNING, words=("map",), half=True, fixable=True)
+@rule(
+    "MP107",
+    "augmenter-in-half",
+    severity=Severity.WARNING,
+    words=("Random", "Rescaling", "Normalization", "Resizing", "CenterCrop"),
+    half=True,
+    fixable=True,
+)
 def augmenter_in_half(program: Program) -> Iterator[Finding]:
     """Layers that prepare data on the CPU, built under a half policy."""
     mapped = mapped_layers(program)

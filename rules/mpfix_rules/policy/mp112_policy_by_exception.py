@@ -10,7 +10,7 @@ from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 
 
-@rule("MP112", "policy-by-exception", severity=Severity.WARNING, words=("except",), half=True)
+@rule("MP112", "policy-by-exception", severity=Severity.WARNING, words=("policy",), half=True)
 def policy_by_exception(program: Program) -> Iterator[Finding]:
     """Policies with a fallback that never comes."""
     for probe in probes(program):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mpfix.diagnostic import Applicability, Effect
 from mpfix.frameworks.heads import Head, layers_of, output_layers
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import layers_by_place
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, WrapExpression
-from mpfix.rule import Evidence, FixIntent
+from mpfix.rule import Evidence, Finding, FixIntent
 from mpfix.semantic.names import NamesResult
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Module, Place
@@ -29,6 +30,16 @@ def policy_evidence(policy: Value) -> tuple[Evidence, ...]:
     if TRUE_VALUE in (policy.get("explicit"), policy.get("default")):
         return ()
     return (Evidence(policy.place, "the policy is set here"),)
+
+
+def worst_by_place(found: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding for each place: of a head in float16 here and bfloat16 there the worse, with the evidence of both."""
+    places: dict[Place, list[Finding]] = {}
+    for one in found:
+        places.setdefault(one.place, []).append(one)
+    for same in places.values():
+        worst = max(same, key=lambda one: one.severity.rank if one.severity is not None else 0)
+        yield replace(worst, evidence=tuple(dict.fromkeys(item for one in same for item in one.evidence)))
 
 
 def float32_head(

@@ -1,0 +1,114 @@
+"""What counts as a difference, and in which words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from mpfix.validate.compare import answers, answers_alone
+from mpfix.validation import Ending, MemoryFigures, Numerics, Spread, Symptom, VariantResult, Verdict
+
+STOPPED = Ending("stopped", "stopped after 4 training steps, as asked")
+RAISED = Ending("raised", "raised ValueError: no at train.py:3 after 2 training steps")
+
+
+def variant(
+    label: str = "before",
+    *,
+    peaks: tuple[float, ...] = (100e6, 101e6, 102e6),
+    seconds: tuple[float, ...] = (0.10, 0.11, 0.12),
+    is_gpu: bool = False,
+    **numerics: object,
+) -> VariantResult:
+    figures = {"losses": (1.0, 0.9, 0.8, 0.7), "evaluations": 4, "updates": 4, **numerics}
+    memory = MemoryFigures("peak", is_gpu, Spread(peaks), Spread(peaks), 10, 20)
+    return VariantResult(
+        label,
+        STOPPED,
+        4,
+        memory=memory,
+        step_seconds=Spread(seconds),
+        numerics=Numerics(**figures),
+        gpus=("H100",) * is_gpu,
+    )
+
+
+def verdicts(before: VariantResult, after: VariantResult, fixes: dict[str, int] | None = None) -> list[str]:
+    return [answer.verdict.value for answer in answers(before, after, fixes or {})]
+
+
+def test_what_the_spread_explains_is_no_difference() -> None:
+    assert verdicts(variant(), variant(peaks=(103e6, 104e6, 105e6), seconds=(0.12, 0.13, 0.13))) == ["same"] * 4
+
+
+def test_more_memory_beyond_the_spread_is_worse_and_less_is_better() -> None:
+    more, less = variant("after", peaks=(150e6, 151e6, 152e6)), variant("after", peaks=(50e6, 51e6, 52e6))
+
+    assert verdicts(variant(), more)[0] == "worse"
+    assert verdicts(variant(), less)[0] == "better"
+    assert answers(variant(), more, {})[0].sentence.startswith("50% more memory: 101.0 MB (spread 2.0 MB) before")
+
+
+def test_only_a_figure_from_a_cpu_carries_its_warning() -> None:
+    assert "says nothing about a GPU" in answers(variant(), variant(), {})[0].sentence
+    assert "GPU" not in answers(variant(is_gpu=True), variant(is_gpu=True), {})[0].sentence
+
+
+def test_one_run_has_no_verdict() -> None:
+    assert verdicts(variant(peaks=(1e8,)), variant(peaks=(9e8,)))[0] == "unknown"
+
+
+def test_twice_the_time_is_slower() -> None:
+    slow = answers(variant(), variant("after", seconds=(0.21, 0.22, 0.24)), {})[1]
+
+    assert slow.verdict is Verdict.WORSE
+    assert slow.sentence.startswith("100% slower: 110.0 ms (spread 20.0 ms) before")
+
+
+@pytest.mark.parametrize(
+    ("losses", "verdict", "words"),
+    [
+        ((1.0, 0.9, 0.8, 0.7), "same", "bit for bit the same"),
+        ((1.001, 0.9, 0.8, 0.7), "same", "the same within 0.001 of their size"),
+        ((2.0, 1.8, 1.6, 1.4), "worse", "differs from the first step on"),
+        ((1.0, 0.9, 0.9, 1.5), "worse", "part in step 3; in step 4 they are 0.7 before, 1.5 after"),
+        ((1.0, 0.9, 0.6, 0.2), "better", "part in step 3"),
+        ((1.0, 0.9, math.nan, math.nan), "worse", "the loss of after is nan from step 3 on"),
+    ],
+)
+def test_losses_are_compared_step_by_step(losses: tuple[float, ...], verdict: str, words: str) -> None:
+    answer = answers(variant(), variant("after", losses=losses), {})[2]
+
+    assert answer.verdict.value == verdict
+    assert words in answer.sentence
+
+
+def test_fewer_updates_are_worse_unless_a_fix_means_them() -> None:
+    fewer = variant("after", updates=1)
+
+    assert verdicts(variant(), fewer)[2] == "worse"
+    assert verdicts(variant(), fewer, {"MP511": 1})[2] == "same"
+    assert "0.25 after, as the fix of MP511 means it" in answers(variant(), fewer, {"MP511": 1})[2].sentence
+
+
+def test_a_script_that_fails_only_afterwards_is_worse() -> None:
+    failing = replace(variant("after"), ending=RAISED, symptoms=(Symptom("ending", "the script fails"),))
+
+    assert verdicts(variant(), failing)[2:] == ["worse", "worse"]
+    assert verdicts(replace(failing, label="before"), variant("after"))[2:] == ["different", "better"]
+
+
+def test_symptoms_are_gone_still_there_or_new() -> None:
+    before = replace(variant(), symptoms=(Symptom("a", "A is"), Symptom("b", "B is")))
+    after = replace(variant("after"), symptoms=(Symptom("b", "B stays"), Symptom("c", "C comes")))
+    answer = answers(before, after, {})[3]
+
+    assert answer.sentence == "Gone from before: A is; still there: B stays; new in after: C comes"
+    assert answer.verdict is Verdict.WORSE
+
+
+def test_a_script_alone_is_only_looked_at() -> None:
+    assert answers_alone(variant())[0].verdict is Verdict.SAME
+    assert answers_alone(replace(variant(), symptoms=(Symptom("a", "it leaks"),)))[0].sentence == "It leaks"
