@@ -11,6 +11,7 @@ from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.loss_kinds import kind_named, kind_of_loss
 from mpfix.frameworks.scales import first_set, scale_of
+from mpfix.semantic.program import alternatives
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     FALSE_VALUE,
@@ -93,7 +94,27 @@ def loss_function(lib: KerasLibrary, run: Run, function: Library, arguments: Arg
     """`keras.losses.binary_crossentropy(y_true, y_pred)` and its like: one number per sample."""
     kind = kind_named(function.key, arguments.get(2, "from_logits") or FALSE_VALUE)
     predictions = arguments.get(1, "y_pred") or arguments.keyword("output")
-    return _vector(run, compute(lib, run, "function", function.key, predictions, node, kind=kind), node)
+    result = compute(lib, run, "function", function.key, predictions, node, kind=kind)
+    if predictions is not None and any(_may_be_flat(one) for _, one in alternatives(predictions)):
+        # the last axis is averaged over: of a tensor with one axis nothing is left but a number
+        unknown = {"vector": Unknown(("rank", run.place(node)), "rank")}
+        return run.each(result, lambda one: one.having(unknown) if isinstance(one, Record) else one)
+    return _vector(run, result, node)
+
+
+def _may_be_flat(predictions: Value) -> bool:
+    """Whether predictions may have one axis only: a part of a tensor, or reduced over the others."""
+    value = widened(predictions)
+    if isinstance(value, Record):
+        return value.get("flat") != NONE
+    if not isinstance(value, Unknown):
+        return False
+    kind, *rest = value.origin
+    if kind == "item":
+        return not isinstance(rest[1], Constant)
+    if kind == "operator":
+        return any(_may_be_flat(one) for one in rest[1:])
+    return kind == "call" and isinstance(rest[0], Library)
 
 
 def raw_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:

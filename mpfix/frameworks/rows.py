@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", str: "string"}
 """What TensorFlow makes of Python's own numbers."""
 
-OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random", *OF_GRADIENTS)
+FLATTENING = frozenset(
+    {"squeeze", "reshape", "gather", "gather_nd", "boolean_mask", "slice", "flatten", "batch_gather"}
+)
+"""Functions that may leave a tensor of one axis."""
+
+OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random", "flat", *OF_GRADIENTS)
 """Properties of a tensor that stay when something is computed of each element."""
 
 
@@ -206,8 +211,12 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
         run.emit(LogTaken(node, tensor))
     dtype = _dtype(run, row, value, arguments)
     if row.passes == "values" and isinstance(tensor, Record):
+        if key.rpartition(".")[2] in FLATTENING:
+            tensor = tensor.having({"flat": TRUE_VALUE})
         return tensor if tensor.get("dtype") == dtype else tensor.having({"dtype": dtype})
     properties: dict[str, Value] = {"dtype": dtype}
+    if key.rpartition(".")[2] in FLATTENING:
+        properties["flat"] = TRUE_VALUE
     if isinstance(tensor, Record):
         of_loss = row.passes == "elements" and tensor.get("loss at") != NONE
         names = tensor.properties if of_loss else OF_ELEMENTS
@@ -251,6 +260,7 @@ def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, 
     properties.pop("activation", None)
     axis = arguments.get(1, "axis")
     whole = axis is None or axis == NONE
+    properties["flat"] = NONE if whole else TRUE_VALUE
     if whole:
         properties["vector"] = FALSE_VALUE
         if kind == "sum":

@@ -73,7 +73,7 @@ def tensor_attribute(lib: KerasLibrary, run: Run, tensor: Record, name: str, nod
 
 def tensor_item(run: Run, tensor: Record, node: ast.AST) -> Value:
     """`tensor[...]`: the same values, fewer."""
-    return tensor.having({}, run.place(node))
+    return tensor.having({"flat": TRUE_VALUE}, run.place(node))
 
 
 # -- control flow and callbacks
