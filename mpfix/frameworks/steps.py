@@ -345,11 +345,6 @@ def is_dead_use(program: Program, use: Occurrence) -> bool:
     return any(not is_unreached(one) or len(one.chain) > 1 for one in same)
 
 
-def surely_half(step: Step) -> Place | None:
-    """Where mixed_float16 was set for the model that a step trains; None when it is not, or nobody knows."""
-    return step.place("half")
-
-
 def optimizer_evidence(step: Step) -> Iterator[tuple[Place, str]]:
     """Where the optimizer of a step was wrapped, with what made compile wrap it, or where it was made."""
     if step.wrapped:

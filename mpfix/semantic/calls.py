@@ -174,14 +174,14 @@ def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST,
 
 def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
     footprint = Footprint(run.store.serial)
-    made, cuts = run.objects_made, len(run.cuts)
+    made, cuts = run.objects_made, run.times_cut
     occurred, recurred, depth, left = len(run.occurrences), len(run.recurrences), len(run.chain), len(run.exits)
     run.store.footprints.append(footprint)
     try:
         value = _run_body(run, function, arguments, node)
     finally:
         run.store.footprints.pop()
-    if run.reuse and run.objects_made == made and len(run.cuts) == cuts:
+    if run.reuse and run.objects_made == made and run.times_cut == cuts:
         results = run.memo.setdefault(key, [])
         if len(results) < REMEMBERED_RESULTS:
             results.append(

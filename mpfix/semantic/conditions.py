@@ -92,7 +92,7 @@ def _test_operands(run: Run, node: ast.BoolOp, frame: Frame) -> Sides:
                 break
             goes_on = no if is_or else yes
             below = run.under(goes_on) if goes_on is not None else None
-            joined = conjoin(gathered, goes_on) if goes_on is not None else None
+            joined = conjoin(gathered, goes_on, run.limits.path_literals) if goes_on is not None else None
             if below is None or joined is None:
                 return (TRUE, None) if is_or else (None, TRUE)
             gathered, run.path = joined, below
@@ -240,7 +240,7 @@ def _all_true(run: Run, results: list[Value]) -> Value:
     true: Guard | None = TRUE
     for result in results:
         yes, _ = truth_guards(run, result)
-        true = conjoin(true, yes) if true is not None and yes is not None else None
+        true = conjoin(true, yes, run.limits.path_literals) if true is not None and yes is not None else None
     return boolean(run, true, TRUE if true is None else negate(true))
 
 

@@ -21,7 +21,7 @@ from mpfix.semantic.displays import (
     tuple_display,
 )
 from mpfix.semantic.exits import left_of, narrow
-from mpfix.semantic.guards import TRUE, Guard
+from mpfix.semantic.guards import TRUE, Guard, conjoin
 from mpfix.semantic.library import NameMissing, is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
@@ -221,11 +221,13 @@ def _bool_op(run: Run, node: ast.BoolOp, frame: Frame) -> Value:
                 results.append((TRUE, value))
                 break
             if stops is not None:
-                results.append((gathered | stops, _kept_operand(run, value, is_or, stops)))
+                stopped = conjoin(gathered, stops, run.limits.path_literals)
+                if stopped is not None:
+                    results.append((stopped, _kept_operand(run, value, is_or, stops)))
                 below = run.under(goes_on)
                 if below is None:
                     break
-                run.path, gathered = below, gathered | goes_on
+                run.path, gathered = below, conjoin(gathered, goes_on, run.limits.path_literals) or goes_on
     finally:
         run.path = saved
     if len(run.exits) > mark:

@@ -208,6 +208,8 @@ def outside(path: Guard, exits: Iterable[Guard], limit: int | None = None) -> Gu
             return None
         path = left
     for one in waiting:
+        if is_maybe(path):
+            break  # what more is lost makes no difference
         left = _without(path, relative(one, path), limit)
         if left is None:
             return None

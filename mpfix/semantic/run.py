@@ -96,6 +96,7 @@ class Run:
         self.occurrences: list[Occurrence] = []
         self.recurrences: list[Recurrence] = []
         self.cuts: dict[tuple[str, Place], Cut] = {}
+        self.times_cut = 0
         self.stack: list[ast.AST] = []
         self.chain: tuple[Place, ...] = ()
         self.loops: tuple[LoopKey, ...] = ()
@@ -132,6 +133,7 @@ class Run:
     def cut(self, bound: str, node: ast.AST) -> None:
         """Note that a bound was hit."""
         place = self.place(node)
+        self.times_cut += 1
         self.cuts.setdefault((bound, place), Cut(bound, place))
 
     def place(self, node: ast.AST) -> Place:

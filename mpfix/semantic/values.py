@@ -118,6 +118,14 @@ class Class(Value):
     box: Box
     fields: tuple[str, ...] | None = None
     """Field names of a dataclass or named tuple, in order; None for other classes."""
+    _order: tuple[Class, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: list[Class] = [self]
+        for base in self.bases:
+            if isinstance(base, Class):
+                found.extend(base._order)
+        object.__setattr__(self, "_order", tuple(reversed(dict.fromkeys(reversed(found)))))
 
     @property
     def name(self) -> str:
@@ -129,12 +137,7 @@ class Class(Value):
 
     def mro(self) -> tuple[Class, ...]:
         """Project classes in look-up order (depth first, last duplicate kept, as C3 does for ordinary diamonds)."""
-        found: list[Class] = [self]
-        for base in self.bases:
-            if isinstance(base, Class):
-                found.extend(base.mro())
-        unique = dict.fromkeys(reversed(found))
-        return tuple(reversed(unique))
+        return self._order
 
     def library_bases(self) -> tuple[Library, ...]:
         """Library classes it inherits from, nearest first; anything unresolved is left out."""

@@ -71,7 +71,7 @@ def _raised(result: ChildResult, told: Line, after: str, script: Path, text: str
     what = f"{told['type']}: {' '.join(str(told['text']).split())[:300]}"
     place = f" at {shown_place(told['place'], script)}" if told["place"] else ""
     sentence, advice = f"raised {what}{place} {after}", None
-    missing = (told["name"] or "").partition(".")[0]
+    missing = told["name"]
     if told["type"] == "ModuleNotFoundError" and missing in ("tensorflow", "keras", "tf_keras"):
         package = "tf_keras" if missing == "tf_keras" else "mpfix[validate]"
         sentence, advice = f"{missing} is not installed", f"pip install '{package}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ def wrap_method(owner: type, name: str, wrapper: Callable[[Function], Function])
         if not getattr(original, "mpfix_wraps", False):
             replacement = functools.update_wrapper(wrapper(original), original)
             replacement.mpfix_wraps = True  # type: ignore[attr-defined]
+            # Keras looks at the parameters of `__init__` and `call`, and does not follow wrappers
+            replacement.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
             setattr(defining, name, replacement)
         return True
     return False

@@ -164,8 +164,12 @@ def _backend(keras: Any) -> str:
 
 def _first_number(result: Any) -> tuple[float, str | None] | None:
     """The loss in what a trainer gives: logs, a number, or numbers of which the first is the loss."""
-    if isinstance(result, dict):
-        result = result.get("loss", next(iter(result.values()), None))
-    first = next(leaves(result), None)
+    first = _loss_in(result) if isinstance(result, dict) else next(leaves(result), None)
     array = as_array(first)
     return None if array is None or array.size != 1 else (float(array), None)
+
+
+def _loss_in(logs: dict[str, Any]) -> Any:
+    """The loss among the logs of a step; one that a model reports in parts, in alphabetical order, has a total."""
+    named = [name for name in ("loss", "total_loss", *(key for key in logs if "loss" in key), *logs) if name in logs]
+    return logs[named[0]] if named else None

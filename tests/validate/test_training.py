@@ -122,12 +122,15 @@ socket.getaddrinfo = refused
 os.environ["KERAS_HOME"] = tempfile.mkdtemp()
 import keras, numpy as np, tensorflow as tf
 (x, y), _ = keras.datasets.mnist.load_data(path="mnist-that-nobody-has.npz")
+class Plain(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
 class Model(keras.Model):
     def __init__(self):
         super().__init__()
         self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(10)
     def call(self, inputs, training=None):
-        return self.dense(self.flat(tf.cast(inputs, "float32") / 255))
+        return Plain()(self.dense(self.flat(tf.cast(inputs, "float32") / 255)))
     def train_step(self, data):
         images, labels = data
         with tf.GradientTape() as tape:
