@@ -215,7 +215,7 @@ def _replay(run: Run, result: Result, node: ast.AST) -> Value:
 
 def _run_body(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Value:
     """The value a call returns."""
-    frame = _bound_frame(run, function, arguments)
+    frame = _bound_frame(run, function, arguments, node)
     saved = (run.path, run.module, run.chain, run.expression_depth)
     run.chain = (*run.chain, run.place(node))
     run.module, run.expression_depth = function.module, 0
@@ -249,14 +249,14 @@ def run_function_body(run: Run, function: Function, frame: Frame, entry: Guard) 
     return value if value is not None else Unknown(("never",), "nothing")
 
 
-def _bound_frame(run: Run, function: Function, arguments: Arguments) -> Frame:
+def _bound_frame(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Frame:
     frame = Frame("function", run.store.new_box(run.path), function.module, function.frame, function)
-    for name, value in bind(run, function, arguments):
+    for name, value in bind(run, function, arguments, node):
         run.store.write(frame.box, name, value, run.path, literals=run.limits.guard_literals)
     return frame
 
 
-def bind(run: Run, function: Function, arguments: Arguments) -> list[tuple[str, Value]]:
+def bind(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> list[tuple[str, Value]]:
     """Parameters with their values; one that surely is not passed and has no default is unknown too."""
     spec = function.node.args
     positional = [parameter.arg for parameter in spec.posonlyargs + spec.args]
@@ -275,16 +275,16 @@ def bind(run: Run, function: Function, arguments: Arguments) -> list[tuple[str, 
         rest = arguments.positional[len(positional) :]
         bound.append((spec.vararg.arg, Sequence(rest, arguments.open_positional)))
     if spec.kwarg:
-        bound.append((spec.kwarg.arg, _keyword_rest(run, function, arguments, names)))
+        bound.append((spec.kwarg.arg, _keyword_rest(run, arguments, names, node)))
     return bound
 
 
-def _keyword_rest(run: Run, function: Function, arguments: Arguments, names: list[str]) -> Value:
+def _keyword_rest(run: Run, arguments: Arguments, names: list[str], node: ast.AST) -> Value:
     from mpfix.semantic.containers import new_dict
     from mpfix.semantic.values import Mapping
 
     rest = tuple((Constant(name), value) for name, value in arguments.keywords if name not in names)
-    return new_dict(run, Mapping(rest, arguments.open_keywords), function.node)
+    return new_dict(run, Mapping(rest, arguments.open_keywords), node)
 
 
 def parameter_unknown(function: Function, name: str) -> Unknown:

@@ -64,7 +64,7 @@ def _with_generator(run: Run, node: ast.With | ast.AsyncWith, index: int, frame:
     assert isinstance(function, Function)
     assert not isinstance(function.node, ast.Lambda)
     inner = Frame("function", run.store.new_box(run.path), function.module, function.frame, function)
-    for name, value in bind(run, function, arguments):
+    for name, value in bind(run, function, arguments, node):
         run.store.write(inner.box, name, value, run.path)
     entered: list[bool] = []
     module, entry, mark = run.module, run.path, len(run.exits)

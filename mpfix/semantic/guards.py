@@ -21,7 +21,9 @@ from mpfix.semantic.literals import (
     Lost,
     Switch,
     about,
+    bounded,
     describe,
+    holds_all,
     is_maybe,
     needs_switch_against_default,
     weight,
@@ -37,6 +39,9 @@ MAX_WEIGHT = 32
 
 MAX_CARRIED = 8
 """Literals of longer guards whose opposite the guards of later alternatives spell out; the order says it anyway."""
+
+MOST_EXITS = 64
+"""Exits with several literals that are looked at on a path that has lost literals already."""
 
 __all__ = [
     "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "below", "bounded",
@@ -145,26 +150,6 @@ def _without_other_constants(guard: Guard) -> Guard:
     return frozenset(one for one in guard if one[1] or type(one[0]) is not Equal or one[0].subject not in known)
 
 
-def bounded(guard: Guard, limit: int, newest: Guard = TRUE) -> Guard:
-    """`guard` with at most `limit` literals and, when some had to go, one `Lost` literal for all of them.
-
-    Literals with the same text go or stay together, so that the choice is the same on every machine.
-    """
-    losses = [condition for condition, _ in guard if isinstance(condition, Lost)]
-    excess = len(guard) - len(losses) - limit
-    if excess <= 0:
-        return guard if len(losses) < 2 else _rest_of(guard, losses) | {(_chained(TRUE, losses), True)}
-    plain = [literal for literal in guard if not isinstance(literal[0], Lost)]
-    ranked = sorted((literal in newest, str(literal[0]), literal[1]) for literal in plain)
-    last = ranked[excess - 1]
-    dropped = frozenset(item for item in plain if (item in newest, str(item[0]), item[1]) <= last)
-    return _rest_of(guard - dropped, losses) | {(_chained(dropped, losses), True)}
-
-
-def _rest_of(guard: Guard, losses: list[Lost]) -> Guard:
-    return guard - {(loss, True) for loss in losses}
-
-
 @lru_cache(maxsize=REMEMBERED)
 def negate(guard: Guard) -> Guard | None:
     """The opposite of a guard; None when that cannot be. One too heavy to reason about is lost."""
@@ -207,8 +192,8 @@ def outside(path: Guard, exits: Iterable[Guard], limit: int | None = None) -> Gu
         if left is None:
             return None
         path = left
-    for one in waiting:
-        if is_maybe(path):
+    for index, one in enumerate(waiting):
+        if index >= MOST_EXITS and is_maybe(path):
             break  # what more is lost makes no difference
         left = _without(path, relative(one, path), limit)
         if left is None:
@@ -295,7 +280,7 @@ def _follows(literal: Literal, base: Guard) -> bool:
         return not holds and _equals_another(base, condition)
     if type(condition) is Every:
         return _denies(base, condition.guard)
-    return type(condition) is Lost and _holds_all(condition, base)
+    return type(condition) is Lost and holds_all(condition, base)
 
 
 def _denies(base: Guard, guard: Guard) -> bool:
@@ -382,25 +367,6 @@ def united(a: Guard, b: Guard) -> Guard | None:
     shared = a & b
     opposite = negate(a - shared)
     return shared if opposite == b - shared else None
-
-
-def _holds_all(loss: Lost | None, base: Guard) -> bool:
-    """Whether `base` still holds every literal that `loss` stands for."""
-    while loss is not None and (loss, True) not in base:
-        if not loss.dropped <= base:
-            return False
-        loss = loss.before
-    return True
-
-
-def _chained(dropped: Guard, losses: list[Lost]) -> Lost:
-    """One loss for `dropped` and earlier `losses`; the longest of them is the chain to extend."""
-    if len(losses) <= 1:
-        return Lost(dropped, losses[0] if losses else None)
-    longest = max(loss.length for loss in losses)
-    tails = [loss for loss in losses if loss.length == longest]
-    before = tails[0] if len(tails) == 1 else None
-    return Lost(dropped | {(loss, True) for loss in losses if loss is not before}, before)
 
 
 def _widened(cover: Guard, guard: Guard) -> Guard:

@@ -181,3 +181,42 @@ def _by_default(literal: Literal) -> bool | None:
     if isinstance(condition, Equal) and isinstance(condition.subject, Switch):
         return bool(condition.subject.default == condition.constant) is holds
     return None
+
+
+def bounded(guard: Guard, limit: int, newest: Guard = TRUE) -> Guard:
+    """`guard` with at most `limit` literals and, when some had to go, one `Lost` literal for all of them.
+
+    Literals with the same text go or stay together, so that the choice is the same on every machine.
+    """
+    losses = [condition for condition, _ in guard if isinstance(condition, Lost)]
+    excess = len(guard) - len(losses) - limit
+    if excess <= 0:
+        return guard if len(losses) < 2 else _rest_of(guard, losses) | {(_chained(TRUE, losses), True)}
+    plain = [literal for literal in guard if not isinstance(literal[0], Lost)]
+    ranked = sorted((literal in newest, str(literal[0]), literal[1]) for literal in plain)
+    last = ranked[excess - 1]
+    dropped = frozenset(item for item in plain if (item in newest, str(item[0]), item[1]) <= last)
+    return _rest_of(guard - dropped, losses) | {(_chained(dropped, losses), True)}
+
+
+def _rest_of(guard: Guard, losses: list[Lost]) -> Guard:
+    return guard - {(loss, True) for loss in losses}
+
+
+def holds_all(loss: Lost | None, base: Guard) -> bool:
+    """Whether `base` still holds every literal that `loss` stands for."""
+    while loss is not None and (loss, True) not in base:
+        if not loss.dropped <= base:
+            return False
+        loss = loss.before
+    return True
+
+
+def _chained(dropped: Guard, losses: list[Lost]) -> Lost:
+    """One loss for `dropped` and earlier `losses`; the longest of them is the chain to extend."""
+    if len(losses) <= 1:
+        return Lost(dropped, losses[0] if losses else None)
+    longest = max(loss.length for loss in losses)
+    tails = [loss for loss in losses if loss.length == longest]
+    before = tails[0] if len(tails) == 1 else None
+    return Lost(dropped | {(loss, True) for loss in losses if loss is not before}, before)

@@ -79,3 +79,14 @@ def parse_module(document: Document, name: str = "__main__") -> Module:
         if enabled:
             gc.enable()
     return Module(name, document, tree)
+
+
+def source_text(node: ast.AST) -> str:
+    """The start of a node's source, for people."""
+    if isinstance(node, (ast.expr, ast.stmt)):
+        try:
+            text = " ".join(ast.unparse(node).split())
+        except RecursionError:  # deeper than Python prints; the interpreter itself has cut it
+            return type(node).__name__
+        return text if len(text) <= 60 else text[:57] + "..."
+    return type(node).__name__

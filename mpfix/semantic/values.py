@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.syntax import Module, Place, source_text
 
 if TYPE_CHECKING:
     from mpfix.semantic.store import Box, Frame
@@ -278,19 +278,11 @@ class Unknown(Value):
 
     def __str__(self) -> str:
         if not self.text and isinstance(self.origin[-1], Place):
-            self.text = _source_text(self.origin[-1].node)
+            self.text = source_text(self.origin[-1].node)
         return self.text
 
     def __repr__(self) -> str:
         return f"?{self}"
-
-
-def _source_text(node: ast.AST) -> str:
-    """The start of a node's source, for people."""
-    if isinstance(node, (ast.expr, ast.stmt)):
-        text = " ".join(ast.unparse(node).split())
-        return text if len(text) <= 60 else text[:57] + "..."
-    return type(node).__name__
 
 
 MAX_ORIGIN_DEPTH = 8

@@ -100,6 +100,8 @@ def _learning(before: VariantResult, after: VariantResult, fixes: Mapping[str, i
         return Answer(LEARNING, f"No: {after.label} makes no training step: {after.ending.sentence}", Verdict.WORSE)
     if old is None or new is None or not old.losses or not new.losses:
         return Answer(LEARNING, "Unknown: no loss was seen in both", Verdict.UNKNOWN)
+    if before.batch_size != after.batch_size:
+        return Answer(LEARNING, "Not comparable: other batches give other losses", Verdict.UNKNOWN)
     sentence, verdict = _losses(before.label, old, after.label, new)
     counted, counted_verdict = _updates(before, after, old, new, fixes)
     if before.ending.is_orderly and not after.ending.is_orderly:

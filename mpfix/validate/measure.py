@@ -100,7 +100,15 @@ def _compared(results: Sequence[VariantResult], fixes: Mapping[str, int]) -> tup
         return answers_alone(first)
     if len(others) == 1:
         return answers(first, others[0], fixes)
-    return tuple(_labelled(answer, other) for other in others for answer in answers(first, other, fixes))
+    return tuple(
+        _labelled(answer, other) for other in others for answer in answers(_base(results, other), other, fixes)
+    )
+
+
+def _base(results: Sequence[VariantResult], other: VariantResult) -> VariantResult:
+    """What a cell of a matrix is compared with: the first policy at its batch size, or the first cell of all."""
+    alike = next(result for result in results if result.batch_size == other.batch_size)
+    return alike if alike is not other else results[0]
 
 
 def _labelled(answer: Answer, variant: VariantResult) -> Answer:
@@ -213,4 +221,5 @@ class _Runs:
         # a run that fails tells more than those that do not: some faults show only in traced code
         ending = next((item for item in endings if not item.is_orderly), endings[0])
         result = variant_result(variant, self.options, memory, numerics, reference, ending)
-        return replace(result, symptoms=symptoms_of(numerics, result.numerics, ending, script))
+        symptoms = symptoms_of(numerics, result.numerics, ending, script, is_forced=variant.policy is not None)
+        return replace(result, symptoms=symptoms)

@@ -19,11 +19,13 @@ SKIPPED_SHARE = 0.25
 _PROBABILITIES = ("softmax", "sigmoid")
 
 
-def symptoms_of(result: ChildResult, numerics: Numerics | None, ending: Ending, script: Path) -> tuple[Symptom, ...]:
-    """Every symptom of a variant, most telling first."""
+def symptoms_of(
+    result: ChildResult, numerics: Numerics | None, ending: Ending, script: Path, *, is_forced: bool = False
+) -> tuple[Symptom, ...]:
+    """Every symptom of a variant, most telling first; under a policy that `is_forced` the script's has no effect."""
     found = [] if ending.is_orderly else [Symptom("ending", f"the script fails: {ending.sentence}")]
     if numerics is not None:
-        found += [*_values(numerics), *_precision(result, numerics, script), *_scaling(result, numerics)]
+        found += [*_values(numerics), *_precision(result, numerics, script, is_forced), *_scaling(result, numerics)]
     return tuple(found)
 
 
@@ -35,7 +37,7 @@ def _values(numerics: Numerics) -> Iterator[Symptom]:
         yield Symptom("loss", f"the loss is {numerics.losses[bad - 1]} in step {bad}")
 
 
-def _precision(result: ChildResult, numerics: Numerics, script: Path) -> Iterator[Symptom]:
+def _precision(result: ChildResult, numerics: Numerics, script: Path, is_forced: bool) -> Iterator[Symptom]:
     summary = result.last("summary") or {}
     head = summary.get("head") or {}
     if head.get("dtype") in HALF and head.get("activation") in _PROBABILITIES:
@@ -44,7 +46,7 @@ def _precision(result: ChildResult, numerics: Numerics, script: Path) -> Iterato
     if numerics.loss_dtype in HALF:
         yield Symptom("loss-dtype", f"the loss is computed in {numerics.loss_dtype}")
     asked = [line for line in result.of_kind("policy") if line["name"] in ("mixed_float16", "mixed_bfloat16")]
-    if asked and numerics.layers and not any(layer.compute in HALF for layer in numerics.layers):
+    if asked and not is_forced and numerics.layers and not any(layer.compute in HALF for layer in numerics.layers):
         where = f" ({shown_place(asked[-1]['place'], script)})" if asked[-1]["place"] else ""
         yield Symptom("policy", f"{asked[-1]['name']} was set{where}, but no layer computes in half precision")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mpfix.validate.compare import answers, answers_alone
+from mpfix.validate.measure import _base
 from mpfix.validation import Ending, MemoryFigures, Numerics, Spread, Symptom, VariantResult, Verdict
 
 STOPPED = Ending("stopped", "stopped after 4 training steps, as asked")
@@ -107,6 +108,16 @@ def test_symptoms_are_gone_still_there_or_new() -> None:
 
     assert answer.sentence == "Gone from before: A is; still there: B stays; new in after: C comes"
     assert answer.verdict is Verdict.WORSE
+
+
+def test_a_matrix_compares_policies_at_the_same_batch_size() -> None:
+    cells = [
+        replace(variant(f"{p} {b}"), policy=p, batch_size=b) for b in (8, 16) for p in ("float32", "mixed_float16")
+    ]
+    bases = [_base(cells, cell).label for cell in cells[1:]]
+
+    assert bases == ["float32 8", "float32 8", "float32 16"]
+    assert verdicts(cells[0], cells[2])[2] == "unknown"
 
 
 def test_a_script_alone_is_only_looked_at() -> None:
