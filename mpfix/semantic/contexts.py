@@ -54,8 +54,6 @@ def _is_context_manager(function: Function | Bound) -> bool:
 
 def _with_generator(run: Run, node: ast.With | ast.AsyncWith, index: int, frame: Frame, function: Value) -> None:
     """A `contextlib.contextmanager` function: its body runs, and the block where it yields."""
-    from mpfix.semantic.statements import execute_block
-
     item = node.items[index]
     assert isinstance(item.context_expr, ast.Call)
     arguments = evaluate_arguments(run, item.context_expr, frame)
@@ -80,11 +78,23 @@ def _with_generator(run: Run, node: ast.With | ast.AsyncWith, index: int, frame:
         run.module = saved
 
     inner.on_yield = run_block
+    _run_generator(run, function, inner, node)
+    take(run, mark, (RETURN,), inner)
+    run.path = entry
+    if not entered:
+        _with_items(run, node, index + 1, frame)
+
+
+def _run_generator(run: Run, function: Function, inner: Frame, node: ast.AST) -> None:
+    """The body of a generator function, in a frame that knows what to do where it yields."""
+    from mpfix.semantic.statements import execute_block
+
     run.called.add(function.node)
     if len(run.stack) >= run.limits.call_depth:
         run.cut("call depth", node)
-        _with_items(run, node, index + 1, frame)
         return
+    assert not isinstance(function.node, ast.Lambda)
+    module = run.module
     run.stack.append(function.node)
     run.module = function.module
     try:
@@ -92,10 +102,6 @@ def _with_generator(run: Run, node: ast.With | ast.AsyncWith, index: int, frame:
     finally:
         run.stack.pop()
         run.module = module
-    take(run, mark, (RETURN,), inner)
-    run.path = entry
-    if not entered:
-        _with_items(run, node, index + 1, frame)
 
 
 def _enter(run: Run, value: Value, node: ast.AST) -> Value:

@@ -285,7 +285,7 @@ class Unknown(Value):
         return f"?{self}"
 
 
-MAX_ORIGIN_DEPTH = 8
+MAX_ORIGIN_DEPTH = 32
 
 
 def derived(kind: str, parts: Origin, text: str) -> Unknown:
