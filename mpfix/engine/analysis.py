@@ -81,8 +81,6 @@ class Analysis:
     is_relevant: bool = True
     generation: GenerationUsed | None = None
     trial: Trial | None = field(default=None, repr=False)
-    broken: int = 0
-    """Files of it that do not parse."""
     has_failed: bool = False
     """mpfix failed on it, or could not write it."""
 
@@ -104,19 +102,23 @@ class Analysis:
 def analyse_unit(unit: Unit, job: Job) -> Analysis:
     """Analyse the files of a unit; one that does not parse is told about, and the others are judged without it."""
     modules: list[Module] = []
-    broken: list[Found] = []
+    broken: list[tuple[Document, SyntaxProblem]] = []
     for document in unit.documents:
         parsed = _parsed(document, unit)
         if isinstance(parsed, SyntaxProblem):
-            broken += [Found(item) for item in syntax_diagnostics(document, parsed)]
+            broken.append((document, parsed))
         else:
             modules.append(parsed)
     if not modules:
-        return Analysis(unit.documents, found=tuple(broken))
+        return Analysis(unit.documents, found=_broken_files(broken))
     settings = job.settings
     linked = unit if unit.index is not None else None
     component = Component(
-        tuple(modules), possible_generations(settings), assume_policy=settings.assume_policy, unit=linked
+        tuple(modules),
+        possible_generations(settings),
+        assume_policy=settings.assume_policy,
+        broken=tuple(broken),
+        unit=linked,
     )
     if unit.context:
         context = (_parsed(document, unit) for document in unit.context)
@@ -124,11 +126,11 @@ def analyse_unit(unit: Unit, job: Job) -> Analysis:
     if relevant_rules(component, job.selected_rules):
         generations, used = generation_used(component.all_modules, settings)
         component = replace(component, generations=generations, used=used)
-    analysis = analyse(component, job)
-    if not broken:
-        return analysis
-    found = sorted((*analysis.found, *broken), key=lambda item: item.diagnostic.sort_key)
-    return replace(analysis, documents=unit.documents, found=tuple(found), broken=len(broken))
+    return analyse(component, job)
+
+
+def _broken_files(broken: Sequence[tuple[Document, SyntaxProblem]]) -> tuple[Found, ...]:
+    return tuple(Found(item) for document, problem in broken for item in syntax_diagnostics(document, problem))
 
 
 def module_name(document: Document, unit: Unit) -> str:
@@ -169,11 +171,12 @@ def analyse(component: Component, job: Job) -> Analysis:
         *(_found(item, trial, job) for item in tried),
         *(found for file in files for found in file.complaints(component, crashed)),
         *_bounds(judgement.cuts, job),
+        *_broken_files(component.broken),
         *(Found(item) for document in trial.documents.values() for item in syntax_diagnostics(document, None)),
     ]
     errors = [error for error in judgement.errors if error.rule in job.selection.selected]
     return Analysis(
-        documents=tuple(trial.documents.values()),
+        documents=(*trial.documents.values(), *(document for document, _ in component.broken)),
         component=component,
         found=tuple(sorted(found, key=lambda item: item.diagnostic.sort_key)),
         errors=(*errors, *(item.error for item in tried if item.error is not None)),

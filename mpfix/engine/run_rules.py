@@ -17,7 +17,8 @@ from mpfix.rule import Evidence, Finding, FixIntent, Rule
 from mpfix.semantic import guards
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.project import Project
-from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.syntax import Module, Place, SyntaxProblem
+from mpfix.source.document import Document
 
 ENGINE_FAMILY = "engine"
 """The family of rules that the engine itself reports."""
@@ -41,6 +42,8 @@ class Component:
     limits: Limits | None = None
     context: tuple[Module, ...] = ()
     """Those that are only read."""
+    broken: tuple[tuple[Document, SyntaxProblem], ...] = ()
+    """Files beside them that do not parse."""
     unit: Unit | None = None
     """How their imports find each other; None where there is one file."""
 

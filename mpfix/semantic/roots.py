@@ -47,9 +47,15 @@ def interpret_component(
     cut_functions: set[ast.AST] = set()
     alone: dict[Module, Run] = {}
     with deep_recursion():
-        for module in project.roots if project is not None else modules:
-            run = _run_root(module, library(), limits, reuse, project)
+        executed: set[Module] = set()
+        roots = project.roots if project is not None else modules
+        # what no root imports while it runs (a registry's modules, say) is run as if somebody did
+        for module in dict.fromkeys((*roots, *modules)):
+            if module in executed and module not in roots:
+                continue
+            run = _run_root(module, library(), limits, reuse, project, "__main__" if module in roots else module.name)
             gathered.add(run)
+            executed.update(run.module_frames)
             reached |= run.called
             cut_functions |= set(run.cut_functions)
             if project is None:
@@ -84,10 +90,12 @@ class _Gathered:
         return Trace(tuple(self.occurrences), tuple(self.recurrences), tuple(self.cuts.values()), self.steps)
 
 
-def _run_root(module: Module, library: LibraryModel, limits: Limits, reuse: bool, project: Project | None) -> Run:
+def _run_root(
+    module: Module, library: LibraryModel, limits: Limits, reuse: bool, project: Project | None, name: str
+) -> Run:
     run = Run(library, limits, reuse=reuse, project=project)
     library.start(run)
-    _run_module(run, module, "__main__")
+    _run_module(run, module, name)
     _finish(run, module)
     return run
 

@@ -1,0 +1,47 @@
+"""Files of one run that belong together: broken ones beside good ones, and what nobody imports while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import mpfix
+from mpfix.settings import parse_settings
+
+Project = Callable[[Mapping[str, str | bytes]], Path]
+
+HALF_HEAD = """
+import helper
+import keras
+
+keras.mixed_precision.set_global_policy("mixed_float16")
+model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+model.compile("adam", "categorical_crossentropy")
+"""
+KERAS_3 = parse_settings('keras = "3"')
+
+
+def test_file_that_only_a_broken_one_imports_is_judged_all_the_same(project: Project) -> None:
+    project({"a.py": HALF_HEAD, "b.py": "import a\n\ndef f(:\n", "helper.py": "x = 1\n"})
+
+    report = mpfix.check(["."], KERAS_3)
+
+    assert [(d.span.filename, d.code) for d in report.diagnostics] == [("a.py", "MP301"), ("b.py", "MP001")]
+
+
+def test_apply_keeps_telling_about_a_broken_file_beside_what_it_writes(project: Project) -> None:
+    folder = project({"a.py": HALF_HEAD, "b.py": "import a\n\ndef f(:\n", "helper.py": "x = 1\n"})
+
+    report = mpfix.apply(["."], KERAS_3)
+
+    assert report.written == ("a.py",)
+    assert [d.code for d in report.diagnostics] == ["MP001"]
+    assert 'dtype="float32"' in (folder / "a.py").read_text()
+
+
+def test_module_that_is_imported_inside_an_uncalled_function_is_judged(project: Project) -> None:
+    project({"a.py": HALF_HEAD, "helper.py": "x = 1\n", "main.py": "def start():\n    import a\n"})
+
+    report = mpfix.check(["."], KERAS_3)
+
+    assert [d.code for d in report.diagnostics] == ["MP301"]
