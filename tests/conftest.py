@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mappin
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children heed Ctrl-C, also where the test run itself was started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -309,6 +309,7 @@ def test_interrupt_gives_130(mpfix: Command, clean: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process")
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_of_the_process_gives_130(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mpfix", "check", "-"]
 

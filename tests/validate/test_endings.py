@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mpfix.validate.endings import guessed_spec, undefined_names
 
 Run = Callable[..., object]
@@ -242,6 +244,7 @@ def test_killing_the_parent_leaves_no_child(tmp_path: Path) -> None:
     assert wait_for(lambda: not os.listdir(tmp_path / "tmp"), 5)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_run_at_once(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
