@@ -44,10 +44,12 @@ def policy_names(policy: Value, guard: Guard = TRUE) -> Iterator[str | None]:
 @fact
 def may_be_half(program: Program) -> bool:
     """Whether anything in the program may compute in half precision because of a policy or dtype that it is given."""
-    for occurrence in program.happened(PolicySet, LayerBuilt, ModelBuilt):
-        if not FULL.issuperset(policy_names(getattr(occurrence.event, "policy"))):  # noqa: B009
-            return True
-    names = (alternatives(getattr(one.event, "name")) for one in program.happened(FloatxSet))  # noqa: B009
+    policies = [event.policy for event in program.events(PolicySet)]
+    policies += [event.policy for event in program.events(LayerBuilt)]
+    policies += [event.policy for event in program.events(ModelBuilt)]
+    if any(not FULL.issuperset(policy_names(policy)) for policy in policies):
+        return True
+    names = (alternatives(event.name) for event in program.events(FloatxSet))
     return any(not isinstance(name, Constant) or name.value not in FULL for found in names for _, name in found)
 
 
@@ -73,8 +75,8 @@ def first_training(program: Program) -> Occurrence | None:
 def used_policies(program: Program) -> frozenset[Place]:
     """Where the policy objects were made that something or somebody got."""
     found: set[Place] = set()
-    for occurrence in program.happened(PolicyUsed):
-        for _, one in alternatives(getattr(occurrence.event, "policy")):  # noqa: B009
+    for event in program.events(PolicyUsed):
+        for _, one in alternatives(event.policy):
             made = one.get("made at") if isinstance(one, Record) else None
             found |= {place.place for _, place in alternatives(made) if isinstance(place, At)} if made else set()
     return frozenset(found)

@@ -75,6 +75,10 @@ class Program:
         """Occurrences of events of these kinds, in order."""
         return tuple(occurrence for occurrence in self.occurrences if isinstance(occurrence.event, kinds))
 
+    def events(self, kind: type[E]) -> tuple[E, ...]:
+        """The events of a kind, in order, without where and when they happened."""
+        return tuple(one.event for one in self.occurrences if isinstance(one.event, kind))
+
     def cases(self, kind: type[E], *paths: str) -> Iterator[Case[E]]:
         """Each event of a kind in each combination of alternatives of the fields named.
 

@@ -95,5 +95,5 @@ def _guard_of(program: Program, strategy: Place) -> Guard:
 @fact
 def _knows_bfloat16(program: Program) -> bool:
     """Whether the program sets a bfloat16 policy anywhere: it chooses by the device."""
-    names = (name for one in program.happened(PolicySet) for name in policy_names(getattr(one.event, "policy")))  # noqa: B009
+    names = (name for event in program.events(PolicySet) for name in policy_names(event.policy))
     return any(name is not None and "bfloat16" in name for name in names)
