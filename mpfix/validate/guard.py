@@ -84,14 +84,16 @@ def _kill_all(child: subprocess.Popen[bytes]) -> int:
     """Kill the script and all that it started; the number of processes that outlived it."""
     outlived: set[int] = set()
     for _ in range(200):
-        if child.poll() is None:
+        # only a look that starts after the script's end sees all that it left: until then they change parents
+        has_ended = child.poll() is not None
+        if not has_ended:
             _kill(os.killpg, child.pid)
         left = [pid for pid in _descendants() if pid != child.pid]
         outlived.update(left)
         for pid in left:
             _kill(os.kill, pid)
         _reap(child)
-        if child.poll() is not None and not left:
+        if has_ended and not left:
             break
         time.sleep(0.01)
     _kill(os.killpg, child.pid)
@@ -119,6 +121,7 @@ def _reap(child: subprocess.Popen[bytes]) -> None:
 def _descendants(*, dead_too: bool = False) -> list[int]:
     """Every process below this one; empty where there is no `/proc`."""
     parents: dict[int, int] = {}
+    dead: set[int] = set()
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             try:
@@ -126,8 +129,10 @@ def _descendants(*, dead_too: bool = False) -> list[int]:
                     state, parent = file.read().rpartition(b")")[2].split()[:2]
             except OSError:
                 continue
-            if dead_too or state != b"Z":
-                parents[int(name)] = int(parent)
+            # the dead stay links of the chain: a child read before it was handed on still names its dead parent
+            parents[int(name)] = int(parent)
+            if state == b"Z":
+                dead.add(int(name))
     below = {os.getpid()}
     for pid in sorted(parents):
         chain, here = [], pid
@@ -136,7 +141,8 @@ def _descendants(*, dead_too: bool = False) -> list[int]:
             here = parents[here]
         if here in below:
             below.update(chain)
-    return [pid for pid in parents if pid in below and pid != os.getpid()]
+    unwanted = {os.getpid()} if dead_too else {os.getpid(), *dead}
+    return [pid for pid in parents if pid in below and pid not in unwanted]
 
 
 def _resident(pid: int) -> int:
