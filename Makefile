@@ -19,8 +19,8 @@ demo: .venv/.validate-ready
 	@echo '== The repair: mpfix apply --diff --unsafe-fixes $(DEMO)/accumulate.py'
 	@$(BIN)/mpfix apply --isolated --exit-zero --diff --unsafe-fixes $(DEMO)/accumulate.py 2>&1
 	@echo
-	@echo '== Before and after, run: mpfix validate --repeat 1 $(DEMO)/compile_fit.py'
-	@$(BIN)/mpfix validate --isolated --repeat 1 $(DEMO)/compile_fit.py
+	@echo '== Before and after, run: mpfix validate --repeat 1 --steps 48 $(DEMO)/compile_fit.py'
+	@$(BIN)/mpfix validate --isolated --repeat 1 --steps 48 $(DEMO)/compile_fit.py
 	@echo
 	@echo 'Demo finished, no file was changed. Without --diff, apply writes what the diff shows.'
 

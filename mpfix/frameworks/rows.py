@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mpfix.frameworks import layers, optimizers, policies
+from mpfix.frameworks import dtypes, layers, operations, optimizers, policies, sums
 from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
@@ -27,6 +27,7 @@ from mpfix.semantic.values import (
     Constant,
     Function,
     Library,
+    Object,
     Partial,
     Record,
     Sequence,
@@ -46,7 +47,7 @@ FLATTENING = frozenset(
 )
 """Functions that may leave a tensor of one axis."""
 
-OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random", "flat", *OF_GRADIENTS)
+OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random", "flat", "dtype by", *OF_GRADIENTS)
 """Properties of a tensor that stay when something is computed of each element."""
 
 
@@ -71,6 +72,7 @@ def row_of(key: str) -> Row | None:
     return found
 
 
+@cache
 def role_of(key: str) -> str | None:
     """What instances of a library class are (`layer`, `optimizer`, ...) by the namespace it is in; None for others."""
     name = key.rpartition(".")[2]
@@ -115,7 +117,11 @@ def call_row(lib: KerasLibrary, run: Run, function: Library, arguments: Argument
     first = _first(arguments)
     match row.makes:
         case "tensor" | "tensors":
-            return _tensor(run, row, function.key, first, arguments, node) if first is not None else None
+            if first is None:
+                return None
+            if "same" in row.dtype or "x" in row.dtype:
+                operations.note_function(lib, run, function.key, arguments, node)
+            return _tensor(lib, run, row, function.key, first, arguments, node)
         case "layer":
             return _through_layer(lib, run, function, arguments, node)
         case "constant":
@@ -163,15 +169,24 @@ def _through_layer(lib: KerasLibrary, run: Run, function: Library, arguments: Ar
 # -- tensors
 
 
-def _tensor(run: Run, row: Row, key: str, first: Value, arguments: Arguments, node: ast.AST) -> Value:
+def _tensor(
+    lib: KerasLibrary, run: Run, row: Row, key: str, first: Value, arguments: Arguments, node: ast.AST
+) -> Value:
     operand = _operand(row, first, arguments)
     if row.passes in ("mean", "sum"):
         return run.each(operand, lambda one: _reduced(run, row.passes, key, one, arguments, node))
     if row.passes in ("none", "zeros", "random"):
-        return _made(run, row, operand, arguments, node)
+        return _made(run, row, key, operand, arguments, node)
+
+    together = None
+    if "same" in row.dtype:
+        operands = operations.operands_of(run, key, arguments)
+        together = dtypes.joined(run, operands, promotes=operations.promotes(lib, key))
 
     def make(one: Value) -> Value:
         made = _kept(run, row, key, one, arguments, node)
+        if together is not None and isinstance(made, Record) and made.kind == "tensor":
+            made = made.having({"dtype by": NONE, "derived": TRUE_VALUE, **together.properties()})
         return Sequence((made,), True) if row.makes == "tensors" else made
 
     return run.each(operand, make)
@@ -189,31 +204,44 @@ def _operand(row: Row, first: Value, arguments: Arguments) -> Value:
     return first
 
 
-def _made(run: Run, row: Row, first: Value, arguments: Arguments, node: ast.AST) -> Value:
+def _made(run: Run, row: Row, key: str, first: Value, arguments: Arguments, node: ast.AST) -> Value:
     """A tensor that no argument's meaning goes into; a number stays the number it is."""
+    dtype = _dtype(run, row, first, arguments)
+    given = arguments.get(row.args.index("dtype"), "dtype") if "dtype" in row.args else None
+    how = "default" if given is None else dtypes.how_named(dtype, "literal")
+    by = dtypes.source(how, run.place(node), **_takes(row))
     if row.passes == "none" and row.args[:1] == ("value",) and isinstance(first, Constant):
-        return first
-    properties: dict[str, Value] = {"dtype": _dtype(run, row, first, arguments)}
+        return dtypes.NumberTensor(first.value, dtype, by) if _is_float(first, given) else first
+    properties: dict[str, Value] = {"dtype": dtype, "dtype by": by}
+    if row.dtype[-1:] == ("first",) and given is None:
+        properties["dtype by"] = dtypes.source_of(run, first)
     if row.passes == "zeros":
         properties |= {"zeros": TRUE_VALUE, "zeros in": Constant(run.loops)}
     elif row.passes == "random":
         properties["random"] = TRUE_VALUE
+    if key.startswith("numpy."):
+        properties["array"] = TRUE_VALUE
     return Record("tensor", run.place(node), properties)
 
 
 def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node: ast.AST) -> Value:
     """A tensor that keeps something of an operand."""
     value = widened(value)
+    if sums.is_variable(value) and (content := sums.total(run, value, node)) is not None:
+        return content
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
     if isinstance(tensor, Record) and tensor.kind == "gradients":
         return tensor
     if row.emits == "log" and isinstance(tensor, Record):
         run.emit(LogTaken(node, tensor))
     dtype = _dtype(run, row, value, arguments)
+    by = _dtype_by_call(run, row, value, dtype, arguments, node)
     if row.passes == "values" and isinstance(tensor, Record):
+        if tensor.get("array") != NONE and not key.startswith("numpy."):
+            tensor = tensor.having({"array": NONE})
         if key.rpartition(".")[2] in FLATTENING:
             tensor = tensor.having({"flat": TRUE_VALUE})
-        return tensor if tensor.get("dtype") == dtype else tensor.having({"dtype": dtype})
+        return tensor if tensor.get("dtype") == dtype else tensor.having({"dtype": dtype, "dtype by": by})
     properties: dict[str, Value] = {"dtype": dtype}
     if key.rpartition(".")[2] in FLATTENING:
         properties["flat"] = TRUE_VALUE
@@ -223,6 +251,10 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
         properties |= {name: tensor.get(name) for name in names if name != "dtype" and tensor.get(name) != NONE}
     elif row.passes == "values" and scale_of(value) != NONE:
         properties["scaled"] = scale_of(value)
+    if by != NONE:
+        properties |= {"dtype by": by, "derived": TRUE_VALUE}
+    if key.startswith("numpy."):
+        properties["array"] = TRUE_VALUE
     if "same" in row.dtype and properties.get("scaled", NONE) == NONE:
         properties |= _maybe_scaled(run, arguments)
     if row.passes == "activation":
@@ -233,6 +265,27 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
             "function": TRUE_VALUE,
         }
     return Record("tensor", run.place(node), properties)
+
+
+def _takes(row: Row) -> dict[str, Value]:
+    """The position of the `dtype` argument of a function that has one."""
+    return {"position": Constant(row.args.index("dtype"))} if "dtype" in row.args else {}
+
+
+def _is_float(number: Constant, dtype: Value | None) -> bool:
+    return dtype not in (None, NONE) or isinstance(number.value, float)
+
+
+def _dtype_by_call(run: Run, row: Row, value: Value, dtype: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """What fixed the dtype: the call where it was given one or just a number, else what fixed that of the operand."""
+    given = arguments.get(row.args.index("dtype"), "dtype") if "dtype" in row.args else None
+    if given is not None and given != NONE:
+        return dtypes.source(dtypes.how_named(dtype, "literal"), run.place(node), **_takes(row))
+    if isinstance(value, Constant) and not isinstance(value, dtypes.NumberTensor):
+        return dtypes.source("number", run.place(node)) if isinstance(value.value, float) else NONE
+    if row.dtype[-1:] in (("float32",), ("floatx",)) and isinstance(dtype, Constant):
+        return dtypes.source("default", run.place(node), **_takes(row))
+    return dtypes.source_of(run, value)
 
 
 def _activation(key: str) -> str:
@@ -258,6 +311,8 @@ def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, 
     if isinstance(tensor, Record):
         properties = dict(tensor.properties)
     properties.pop("activation", None)
+    if properties.get("dtype by", NONE) != NONE:
+        properties["derived"] = TRUE_VALUE
     axis = arguments.get(1, "axis")
     whole = axis is None or axis == NONE
     properties["flat"] = NONE if whole else TRUE_VALUE
@@ -298,6 +353,11 @@ def _dtype_by(run: Run, row: Row, word: str, operand: Value, arguments: Argument
         is_last = word == row.dtype[-1]
         return dtype_of(run, given) if is_last or not isinstance(given, Constant) else None
     if word in ("first", "same"):
+        if isinstance(operand, Constant):
+            # a number takes the dtype of the tensors it meets
+            met = dtypes.joined(run, dtypes.tensors_in(run, arguments.positional))
+            if met is not None:
+                return met.dtype
         return dtype_of(run, operand)
     if word == "floatx":
         return run.get_global("floatx") or Constant("float32")
@@ -313,6 +373,10 @@ def dtype_of(run: Run, value: Value) -> Value:
     if isinstance(tensor, Record) and tensor.kind == "tensor":
         found = tensor.get("dtype")
         return found if found != NONE else Unknown(("dtype", tensor), "dtype")
+    if isinstance(value, (dtypes.NumberTensor, Object)) and dtypes.dtype_of(run, value) != NONE:
+        found = dtypes.dtype_of(run, value)
+        if not isinstance(found, Unknown):
+            return found
     content = list_content(run, value)
     if content is not None and content.items:
         return dtype_of(run, content.items[0])

@@ -17,7 +17,10 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     At,
+    Class,
     Constant,
+    Function,
+    Library,
     Loop,
     LoopKey,
     Object,
@@ -26,6 +29,9 @@ from mpfix.semantic.values import (
     Value,
     widened,
 )
+
+HOLDS_NOTHING = (Constant, Library, Function, Class)
+"""Kinds of values that are no gradients and hold none: most of what calls are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +221,9 @@ def _add_to(run: Run, sum_before: Value, gradients: Record, node: ast.AST) -> Re
         loops = loops_of(found) if found is not None else ()
         run.emit(Accumulated(node, accumulator, gradients, loops))
         remember(run, accumulator, gradients)
-    return gradients.having({"accumulator": accumulator}, place)
+        return gradients.having({"accumulator": accumulator}, place)
+    # a variable does not change by that: `joined` tells the sum from its content
+    return gradients.having({"accumulator": accumulator, "joined": At(place)}, place)
 
 
 def _has_factor(value: Value) -> bool:
@@ -230,6 +238,8 @@ def _nobody(node: ast.AST, run: Run) -> Unknown:
 def holders(run: Run, value: Value, depth: int = 0) -> list[Value]:
     """Gradients and accumulators in a value, such as an argument: records and variables."""
     value = widened(value)
+    if isinstance(value, HOLDS_NOTHING):
+        return []
     if is_gradients(value) or is_variable(value):
         return [value]
     if depth < 3:

@@ -94,13 +94,16 @@ def _plain(arguments: Arguments) -> tuple[Value, ...]:
     return tuple(value for value in arguments.values() if isinstance(value, (Constant, Unknown)))[:4]
 
 
-def call_back(run: Run, arguments: Arguments, node: ast.AST) -> None:
-    """Functions of the project that somebody unseen received are called with unknown arguments."""
+def call_back(run: Run, arguments: Arguments, node: ast.AST) -> tuple[Value, ...]:
+    """Functions of the project that somebody unseen received are called with unknown arguments; what they gave."""
+    found: list[Value] = []
     for value in arguments.values():
-        for target in value if isinstance(value, Choice) else ((TRUE, value),):
-            function = target[1].function if isinstance(target[1], Bound) else target[1]
-            if isinstance(function, Function):
-                call(run, target[1], Arguments(open_positional=True, open_keywords=True), node)
+        if not isinstance(value, (Function, Bound, Choice)):
+            continue
+        for _, target in value if isinstance(value, Choice) else ((TRUE, value),):
+            if isinstance(target.function if isinstance(target, Bound) else target, Function):
+                found.append(call(run, target, Arguments(open_positional=True, open_keywords=True), node))
+    return tuple(found)
 
 
 # -- classes

@@ -6,7 +6,6 @@ its literals do. What is known never depends on the order of a set or on a hash:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeVar
@@ -58,8 +57,11 @@ REMEMBERED = 1 << 15
 
 def forget() -> None:
     """Let go of remembered answers, and of the syntax trees they hold."""
-    for remembering in (_contradict, _relative, _conjoined, negate):
+    for remembering in (_contradict, _relative, _conjoined, _about, negate):
         remembering.cache_clear()
+
+
+_about = lru_cache(maxsize=REMEMBERED)(about)
 
 
 def contradicts(a: Guard, b: Guard) -> bool:
@@ -71,17 +73,27 @@ def contradicts(a: Guard, b: Guard) -> bool:
 
 @lru_cache(maxsize=REMEMBERED)
 def _contradict(a: Guard, b: Guard) -> bool:
+    shared = _about(a) & _about(b)
+    if not shared:
+        return False
     small, large = (b, a) if len(a) > len(b) else (a, b)
     for condition, holds in small:
         if (condition, not holds) in large or (
             holds and type(condition) is Equal and _equals_another(large, condition)
         ):
             return True
-    clauses = [condition.guard for condition, _ in (*a, *b) if type(condition) is Every]
-    if not clauses:
-        return False
-    both = a | b
-    return any(all(literal in both or _follows(literal, both) for literal in clause) for clause in clauses)
+    both: Guard | None = None
+    for condition, _ in (*a, *b):
+        if type(condition) is Every and not condition.about.isdisjoint(shared):
+            both = a | b if both is None else both
+            if _denied(condition.guard, both):
+                return True
+    return False
+
+
+def _denied(clause: Guard, both: Guard) -> bool:
+    """Whether `both` says that all of `clause` hold, of which not all may."""
+    return all(literal in both or _follows(literal, both) for literal in clause)
 
 
 def implies(path: Guard, guard: Guard) -> bool:
@@ -99,8 +111,10 @@ def relative(guard: Guard, base: Guard) -> Guard:
 @lru_cache(maxsize=REMEMBERED)
 def _relative(guard: Guard, base: Guard) -> Guard:
     rest = guard - base
+    if not rest:
+        return rest
     for condition, _ in rest:
-        if type(condition) in _IMPLIED_KINDS:
+        if type(condition) is Lost or (type(condition) in _IMPLIED_KINDS and not _about(rest).isdisjoint(_about(base))):
             return frozenset(
                 left for literal in rest if not _follows(literal, base) for left in _shortened(literal, base)
             )
@@ -119,27 +133,21 @@ def _conjoined(a: Guard, b: Guard, limit: int | None) -> Guard | None:
     if contradicts(a, b):
         return None
     joined: Guard | None = a | b if a else b
-    if joined and _interact(a, b):
-        joined = _settled(_without_other_constants(joined))
+    # each of the two is settled in itself: what they do to each other is about what both speak of
+    shared = _about(a) & _about(b)
+    if joined and shared and _interact(a, b, shared):
+        joined = _settled(_without_other_constants(joined), shared)
     return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
 
 
-def _interact(a: Guard, b: Guard) -> bool:
+def _interact(a: Guard, b: Guard, shared: frozenset[Condition]) -> bool:
     """Whether the literals of `b` may shorten or imply those of `a`, or the other way round."""
-    if any(type(condition) is Every for condition, _ in b):
-        return True
-    equal = False
-    for condition, holds in b:
-        equal = equal or (holds and type(condition) is Equal)
-    spoken: frozenset[Condition] | None = None
-    for condition, holds in a:
-        if type(condition) is Every:
-            spoken = about(b) if spoken is None else spoken
-            if not condition.about.isdisjoint(spoken):
-                return True
-        elif type(condition) is Equal and (equal or holds):
+    equals = 0
+    for condition, _ in (*a, *b):
+        if type(condition) is Every and not condition.about.isdisjoint(shared):
             return True
-    return False
+        equals += type(condition) is Equal
+    return equals > 1
 
 
 def _without_other_constants(guard: Guard) -> Guard:
@@ -263,10 +271,10 @@ def below(known: Guard, rest: Guard, weight: int) -> Guard | None:
 
 def _equals_another(guard: Guard, equal: Equal) -> bool:
     """Whether `guard` says that the subject of `equal` equals another constant."""
-    return any(
-        holds and type(other) is Equal and other.subject == equal.subject and other.constant != equal.constant
-        for other, holds in guard
-    )
+    for other, holds in guard:
+        if holds and type(other) is Equal and other.subject == equal.subject and other.constant != equal.constant:
+            return True
+    return False
 
 
 _IMPLIED_KINDS = frozenset({Equal, Every, Lost})
@@ -279,7 +287,7 @@ def _follows(literal: Literal, base: Guard) -> bool:
     if type(condition) is Equal:
         return not holds and _equals_another(base, condition)
     if type(condition) is Every:
-        return _denies(base, condition.guard)
+        return not condition.about.isdisjoint(_about(base)) and _denies(base, condition.guard)
     return type(condition) is Lost and holds_all(condition, base)
 
 
@@ -290,7 +298,10 @@ def _denies(base: Guard, guard: Guard) -> bool:
             return True
         if type(condition) is Every and condition.guard <= base:
             return True
-    return any(type(condition) is Every and condition.guard <= guard for condition, _ in base)
+    for condition, _ in base:
+        if type(condition) is Every and condition.guard <= guard:
+            return True
+    return False
 
 
 def _shortened(literal: Literal, base: Guard) -> Guard:
@@ -304,12 +315,12 @@ def _shortened(literal: Literal, base: Guard) -> Guard:
     return negate(left) or TRUE
 
 
-def _settled(guard: Guard) -> Guard | None:
-    """A guard with its disjunctions shortened by its other literals; None where nothing can hold."""
+def _settled(guard: Guard, shared: frozenset[Condition]) -> Guard | None:
+    """A guard with its disjunctions about `shared` shortened by its other literals; None where nothing can hold."""
     again = True
     while again:
         again = False
-        for literal in _entangled(guard):
+        for literal in _clauses_about(guard, shared):
             if literal not in guard:
                 continue
             rest = guard - {literal}
@@ -322,21 +333,13 @@ def _settled(guard: Guard) -> Guard | None:
             if contradicts(rest, left):
                 return None
             guard, again = rest | left, True
+            shared |= _about(left)
     return guard
 
 
-def _entangled(guard: Guard) -> list[Literal]:
-    """The disjunctions of a guard that speak of something another literal speaks of, in a fixed order."""
-    counts: Counter[Condition] = Counter()
-    clauses: list[Literal] = []
-    for literal in guard:
-        condition = literal[0]
-        if type(condition) is Every:
-            clauses.append(literal)
-            counts.update(condition.about)
-        else:
-            counts[condition.subject if type(condition) is Equal else condition] += 1
-    found = [one for one in clauses if any(counts[part] > 1 for part in one[0].about)]  # type: ignore[attr-defined]
+def _clauses_about(guard: Guard, shared: frozenset[Condition]) -> list[Literal]:
+    """The disjunctions of a guard that speak of something in `shared`, in a fixed order."""
+    found = [one for one in guard if type(one[0]) is Every and not one[0].about.isdisjoint(shared)]
     return sorted(found, key=_clause_text) if len(found) > 1 else found
 
 

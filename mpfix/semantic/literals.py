@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Condition = Hashable
 Literal = tuple[Condition, bool]
@@ -22,6 +22,13 @@ class Equal:
 
     subject: Condition
     constant: Hashable
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((Equal, self.subject, self.constant)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         return f"{self.subject} == {_spelled(self.constant)}"

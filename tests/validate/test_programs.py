@@ -23,8 +23,8 @@ HEAD, LOSS, UNSCALED, ENDING = "head", "loss-dtype", "unscaled", "ending"
 def measured() -> Callable[..., ValidationReport]:
     """`measured(program, keras, ...)`: numerics only, which is what the programs are wrong about."""
 
-    def run(name: str, keras: str, **settings: object) -> ValidationReport:
-        options = Options(PROGRAMS / name, display=name, repeat=0, steps=12, legacy_keras=keras == "2")
+    def run(name: str, keras: str, steps: int = 12, **settings: object) -> ValidationReport:
+        options = Options(PROGRAMS / name, display=name, repeat=0, steps=steps, legacy_keras=keras == "2")
         return validate(options, replace(Settings(), keras=keras, **{"unsafe_fixes": True, **settings}))
 
     return run
@@ -36,7 +36,7 @@ def keys(report: ValidationReport) -> list[set[str]]:
 
 @pytest.mark.parametrize("keras", ["2", "3"])
 def test_the_half_head_of_a_compiled_model_is_gone(measured: Callable[..., ValidationReport], keras: str) -> None:
-    report = measured("compile_fit.py", keras)
+    report = measured("compile_fit.py", keras, steps=36)
     before, after = (variant.numerics for variant in report.variants)
 
     assert keys(report) == [{HEAD, LOSS} if keras == "2" else {HEAD}, set()]
@@ -45,9 +45,15 @@ def test_the_half_head_of_a_compiled_model_is_gone(measured: Callable[..., Valid
     assert [layer.compute for layer in after.layers] == ["float16", "float32"]
     assert after.layers[1].is_island
     assert after.layers[1].reason == 'it was built with dtype="float32"'
-    assert report.answers[2].verdict is Verdict.SAME
     assert report.fixes == {"MP301": 1}
     assert not report.has_regression
+    if keras == "3":
+        # the softmax in half hides itself from the loss: mislabelled samples overflow and the scale falls
+        assert before.scales[-1] <= 8192 < 32768 == after.scales[-1]
+        assert before.skipped >= 2
+        assert after.skipped == 0
+    else:
+        assert before.scales == after.scales
 
 
 @pytest.mark.parametrize(("name", "keras"), [("accumulate.py", "2"), ("accumulate.py", "3"), ("accumulate.ipynb", "3")])
