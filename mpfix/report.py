@@ -108,6 +108,45 @@ class Report:
         return sum(diagnostic.severity.rank >= severity.rank for diagnostic in self.diagnostics)
 
 
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """What one layer computes in, and why."""
+
+    span: Span
+    """Where it is built."""
+    layer: str
+    """Its class."""
+    name: str | None
+    """Its `name`, where that is known."""
+    dtype: str | None
+    """The dtype it computes in; None where nobody knows."""
+    policy: str | None
+    reason: str
+    decided: Span | None
+    """Where what decided on it stands."""
+    guard: str | None
+    """The condition under which it holds, as text; None when it always does."""
+    keras: str
+    """The generation it was judged for."""
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        """Order in every report: file, cell, position, then the rest."""
+        span = self.span
+        place = (span.filename, span.cell or 0, span.start, span.end)
+        return (*place, self.keras, self.layer, self.name or "", self.guard or "", self.dtype or "", self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """The layers of all files, sorted, and what could not be read or parsed."""
+
+    layers: tuple[LayerRow, ...] = ()
+    errors: tuple[RunError, ...] = ()
+    files: int = 0
+    """Files that were looked into."""
+
+
 def runs_by_default(applicability: Applicability, effect: Effect) -> bool:
     """Whether `apply` writes such a fix without `--unsafe-fixes`."""
     return applicability is Applicability.SAFE and effect in DEFAULT_EFFECTS

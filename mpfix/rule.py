@@ -73,6 +73,17 @@ class Rule:
         """Keras generations the rule holds for."""
         return tuple(sorted(self.severity))
 
+    def __reduce__(self) -> tuple[Callable[[str, str], Rule], tuple[str, str]]:
+        # the decorator put the rule where its function was, so another process finds it by the function's name
+        return _rule_at, (self.check.__module__, self.check.__qualname__)
+
+
+def _rule_at(module: str, name: str) -> Rule:
+    import importlib
+
+    found: Rule = getattr(importlib.import_module(module), name)
+    return found
+
 
 def rule(
     code: str,

@@ -54,6 +54,8 @@ class Settings:
     packs: tuple[str, ...] = ()
     """Import names of rule packs, besides the built-in one."""
     output_format: str = "text"
+    cache_dir: str = ".mpfix_cache"
+    """The folder of the cache, relative to `root`."""
     root: Path = Path()
     """The folder that globs are relative to: the one of the settings file, else the working directory."""
     file: Path | None = None
@@ -101,6 +103,7 @@ _KEY_KINDS: Mapping[str, _Key] = {
     "unsafe-fixes": _Key("boolean"),
     "packs": _Key("strings"),
     "output-format": _Key("string", OUTPUT_FORMATS),
+    "cache-dir": _Key("string"),
 }
 KEYS = tuple(_KEY_KINDS)
 """Every key of a settings file, in the order of the documentation."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mpfix
+from mpfix.engine import run_units
+from mpfix.report import Report
 from mpfix.settings import Settings, parse_settings
 
 PROJECTS = Path(__file__).parent.parent / "fixtures" / "projects"
@@ -78,3 +82,191 @@ def test_independent_projects_do_not_mix_their_policies(tmp_path: Path, monkeypa
     report = mpfix.check(["."], parse_settings('keras = "3"'))
 
     assert not report.diagnostics
+
+
+# A fix in two files goes to both or to none.
+
+BUILDS = """\
+import keras
+from tails import tail
+
+keras.mixed_precision.set_global_policy("mixed_float16")
+model = keras.Sequential([keras.layers.Dense(4), keras.layers.Dense(2, activation="softmax"), tail()])
+model.compile("adam", "categorical_crossentropy")
+"""
+TAILS = "import keras\n\n\ndef tail():\n    return keras.layers.Reshape((2, 1))\n"
+THREE = parse_settings('keras = "3"')
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A softmax head in one file and, in another, the layer behind it that must be float32 as well."""
+    for name, text in (("train.py", BUILDS), ("tails.py", TAILS), ("pyproject.toml", "")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def has_kept(folder: Path, *, train: str = BUILDS, tails: str = TAILS) -> bool:
+    """Whether neither file has anything of the fix."""
+    return [(folder / name).read_text() for name in ("train.py", "tails.py")] == [train, tails]
+
+
+def reasons(report: Report) -> list[str]:
+    """Why fixes were not written."""
+    without = [str(item.unfixable_reason) for item in report.diagnostics if item.fix is None]
+    return without + [skipped.reason for skipped in report.skipped_fixes]
+
+
+def test_a_fix_in_two_files_is_written_to_both(two: Path) -> None:
+    report = mpfix.apply(["."], THREE)
+
+    assert report.written == ("tails.py", "train.py")
+    assert not report.diagnostics
+    assert all('dtype="float32"' in (two / name).read_text() for name in report.written)
+    assert mpfix.apply(["."], THREE).written == ()
+
+
+def test_nothing_is_written_of_a_fix_when_one_of_its_files_is_read_only(two: Path) -> None:
+    (two / "tails.py").chmod(0o444)
+
+    report = mpfix.apply(["."], THREE)
+
+    assert has_kept(two)
+    assert reasons(report) == ["`tails.py` cannot be written: it is read-only"]
+    assert [(error.filename, error.message) for error in report.errors] == [
+        ("tails.py", "cannot be written: it is read-only")
+    ]
+    assert (report.analysed, report.failed, report.fixed) == (1, 1, {})
+
+
+def test_other_fixes_of_the_project_are_written_beside_a_read_only_file(two: Path) -> None:
+    (two / "tails.py").chmod(0o444)
+    other = BUILDS.replace(", tail()", "").replace("from tails import tail", "import tails")
+    (two / "other.py").write_text(other)
+
+    report = mpfix.apply(["."], THREE)
+
+    assert has_kept(two)
+    assert report.written == ("other.py",)
+    assert reasons(report) == ["`tails.py` cannot be written: it is read-only"]
+
+
+def test_nothing_is_written_of_a_fix_when_one_of_its_files_has_changed_meanwhile(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyse_unit = run_units.analyse_unit
+
+    def change_meanwhile(*arguments: object) -> object:
+        found = analyse_unit(*arguments)  # type: ignore[arg-type]
+        (two / "tails.py").write_text(f"{TAILS}# more\n")
+        return found
+
+    monkeypatch.setattr(run_units, "analyse_unit", change_meanwhile)
+    report = mpfix.apply(["."], THREE)
+
+    assert has_kept(two, tails=f"{TAILS}# more\n")
+    assert reasons(report) == ["`tails.py` changed on disk since it was analysed"]
+    assert [error.filename for error in report.errors] == ["tails.py"]
+
+
+@pytest.mark.parametrize("failure", [PermissionError(13, "Permission denied"), KeyboardInterrupt()])
+def test_what_is_written_is_put_back_when_the_disk_refuses_the_other_file(
+    two: Path, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    real_replace = os.replace
+
+    def refuse(source: str, target: str | Path) -> None:
+        if os.path.basename(target) == "train.py":
+            raise failure
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    if isinstance(failure, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            mpfix.apply(["."], THREE)
+    else:
+        report = mpfix.apply(["."], THREE)
+        assert [(error.filename, error.message) for error in report.errors] == [
+            ("train.py", "cannot be written: permission denied; so `tails.py` stays as it was too")
+        ]
+        assert (report.written, report.fixed, report.failed) == ((), {}, 2)
+
+    assert has_kept(two)
+    assert sorted(path.name for path in two.iterdir()) == ["pyproject.toml", "tails.py", "train.py"]
+
+
+def test_nothing_is_written_of_a_fix_that_needs_a_file_nobody_named(two: Path) -> None:
+    report = mpfix.apply(["train.py"], THREE)
+
+    assert has_kept(two)
+    assert reasons(report) == ["the repair changes `tails.py` too: give that path as well"]
+    assert not report.errors
+
+
+@pytest.mark.parametrize("paths", [["."], ["train.py", "tails.py"]])
+def test_nothing_is_written_of_a_fix_that_needs_an_excluded_file(two: Path, paths: list[str]) -> None:
+    report = mpfix.apply(paths, replace(THREE, extend_exclude=("tails.py",), force_exclude=True, root=two))
+
+    assert has_kept(two)
+    assert reasons(report) == ["the repair changes `tails.py` too, which the settings exclude"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "where"),
+    [("# mpfix: ignore[MP301] known", "line 5 of `tails.py`"), ("# noqa: MP301", "line 5 of `tails.py`")],
+)
+def test_nothing_is_written_of_a_fix_where_a_comment_silences_its_rule(two: Path, comment: str, where: str) -> None:
+    tails = f"{TAILS.rstrip()}  {comment}\n"
+    (two / "tails.py").write_text(tails)
+
+    report = mpfix.apply(["."], THREE)
+
+    assert has_kept(two, tails=tails)
+    assert [item.code for item in report.diagnostics] == ["MP301"]
+    assert reasons(report) == [f"the repair changes {where} too, where a comment silences MP301"]
+
+
+def test_nothing_is_written_of_a_fix_in_a_file_that_silences_its_rule(two: Path) -> None:
+    tails = f"# mpfix: file-ignore[MP301] ours\n{TAILS}"
+    (two / "tails.py").write_text(tails)
+
+    by_comment = mpfix.apply(["."], THREE)
+    by_setting = mpfix.apply(["."], replace(THREE, per_file_ignores=(("tails.py", ("MP3",)),)))
+
+    assert has_kept(two, tails=tails)
+    assert reasons(by_comment) == ["the repair changes `tails.py` too, where a comment silences MP301"]
+    assert reasons(by_setting) == ["the repair changes `tails.py` too, where `per-file-ignores` silences MP301"]
+
+
+def test_a_comment_at_another_statement_of_the_file_bars_no_fix(two: Path) -> None:
+    (two / "tails.py").write_text(f"{TAILS}\n\nx = tail()  # noqa: MP301\n")
+
+    report = mpfix.apply(["."], THREE)
+
+    assert report.written == ("tails.py", "train.py")
+
+
+def test_excluded_files_count_only_where_others_import_them(two: Path) -> None:
+    (two / "old.py").write_text("import tails\nimport keras\n\nkeras.mixed_precision.set_global_policy('float32')\n")
+
+    with_old = mpfix.check(["tails.py"], replace(THREE, assume_policy="mixed_float16"))
+    without = mpfix.check(["train.py"], replace(THREE, extend_exclude=("tails.py", "old.py"), root=two))
+
+    assert not with_old.errors
+    assert [item.code for item in without.diagnostics] == ["MP301"]
+
+
+def test_evidence_in_a_file_that_is_only_read_is_shown(two: Path) -> None:
+    (two / "model.py").write_text(
+        "import keras\n\n\ndef head():\n    return keras.layers.Dense(2, activation='softmax')\n"
+    )
+    (two / "train.py").write_text(
+        BUILDS.replace("from tails import tail", "from model import head").replace("tail()", "head()")
+    )
+
+    report = mpfix.check(["model.py"], THREE)
+
+    (finding,) = report.diagnostics
+    assert finding.related[0].span.filename == "train.py"
+    assert report.sources["train.py", None][3].startswith("keras.mixed_precision")

@@ -23,6 +23,8 @@ def apply(
     assume_policy: options.AssumePolicy = None,
     no_context: options.NoContext = False,
     no_cache: options.NoCache = False,
+    cache_dir: options.CacheDir = None,
+    jobs: options.Jobs = 0,
     fail_on: options.FailOn = None,
     exit_zero: options.ExitZero = False,
     output_format: options.OutputFormat = None,
@@ -39,6 +41,8 @@ def apply(
         diff=diff,
         verbose=verbose,
         context=not no_context,
+        jobs=jobs,
+        cache=not no_cache,
         stdin=console.standard_input(paths),
         stdin_filename=stdin_filename,
     )

@@ -21,14 +21,24 @@ def check(
     assume_policy: options.AssumePolicy = None,
     no_context: options.NoContext = False,
     no_cache: options.NoCache = False,
+    cache_dir: options.CacheDir = None,
+    jobs: options.Jobs = 0,
     fail_on: options.FailOn = None,
     exit_zero: options.ExitZero = False,
     output_format: options.OutputFormat = None,
+    show_dtypes: options.ShowDtypes = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> ExitStatus:
     """Report what is wrong; change nothing."""
     settings = options.settings_from(locals())
+    stdin = console.standard_input(paths)
+    if show_dtypes:
+        from mpfix.engine.layer_table import list_layers
+
+        table = list_layers(paths or (), settings, context=not no_context, stdin=stdin, stdin_filename=stdin_filename)
+        output.show_layers(table, settings.output_format)
+        return ExitStatus.FAILED if table.errors else ExitStatus.CLEAN
     from mpfix.engine import pipeline
 
     report = pipeline.check(
@@ -38,7 +48,9 @@ def check(
         with_fixes=settings.output_format != "concise",
         verbose=verbose,
         context=not no_context,
-        stdin=console.standard_input(paths),
+        jobs=jobs,
+        cache=not no_cache,
+        stdin=stdin,
         stdin_filename=stdin_filename,
     )
     output.show_check(report, settings.output_format, quiet=quiet, verbose=verbose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,6 +68,15 @@ NoContext = Annotated[
     bool, typer.Option("--no-context", help="Read no other files of the project to understand the given ones.")
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
+CacheDir = Annotated[
+    Path | None, typer.Option("--cache-dir", metavar="DIR", help="The folder of the cache; else `.mpfix_cache`.")
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=0, help="At most this many processes; 0: as many as the work is worth."
+    ),
+]
 FailOn = Annotated[
     str | None,
     typer.Option(
@@ -75,6 +85,9 @@ FailOn = Annotated[
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even where findings remain.")]
 OutputFormat = Annotated[str | None, typer.Option("--output-format", metavar="FORMAT", help="text, concise or json.")]
+ShowDtypes = Annotated[
+    bool, typer.Option("--show-dtypes", help="Instead of findings: each layer, the dtype it computes in, and why.")
+]
 UnsafeFixes = Annotated[
     bool, typer.Option("--unsafe-fixes", help="Also apply fixes that may change what the code does.")
 ]
@@ -102,14 +115,21 @@ def settings_from(arguments: Mapping[str, Any]) -> Settings:
 
 
 def anchor(paths: Sequence[str] | None) -> Path:
-    """Where the search for a settings file starts: the first path that is one, else the working directory."""
-    first = next((path for path in paths or () if path != console.STDIN), ".")
-    path = Path(first)
-    return path if path.is_dir() else path.parent
+    """Where the search for a settings file starts: the folder that holds all paths, else the working directory."""
+    given = [Path(path).absolute() for path in paths or () if path != console.STDIN]
+    folders = [path if path.is_dir() else path.parent for path in given]
+    try:
+        return Path(os.path.commonpath(folders)) if folders else Path()
+    except ValueError:
+        # on different drives
+        return Path()
 
 
 def _option(key: str, value: object) -> object:
     """The value as a settings file would hold it; None, which leaves the file its say, where it was not given."""
+    if isinstance(value, Path):
+        # on the command line a path is relative to where one is, in a file to where that stands
+        return str(value.absolute())
     if not isinstance(value, list):
         # a flag can be switched on only
         return None if value is False else value

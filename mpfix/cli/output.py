@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpfix import __version__
 from mpfix.cli import console
-from mpfix.report import Report
+from mpfix.report import LayerReport, Report
 
 
 def show_check(report: Report, output_format: str, *, quiet: bool, verbose: bool) -> None:
@@ -16,6 +16,18 @@ def show_check(report: Report, output_format: str, *, quiet: bool, verbose: bool
 
         # `concise` builds no fixes, so it has none to count
         console.write(check_summary(report, fixes=output_format == "text"))
+
+
+def show_layers(report: LayerReport, output_format: str) -> None:
+    """Print the table of layers."""
+    from mpfix.reporters import layers
+
+    for error in report.errors:
+        console.warn(f"{error.filename}: {error.message}")
+    if output_format == "json":
+        console.write(layers.layers_json(report, version=__version__))
+    else:
+        console.write(layers.layers_concise(report) if output_format == "concise" else layers.layers_text(report))
 
 
 def show_apply(report: Report, output_format: str, *, diff: bool, quiet: bool, verbose: bool) -> None:

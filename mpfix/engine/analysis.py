@@ -81,8 +81,8 @@ class Analysis:
     is_relevant: bool = True
     generation: GenerationUsed | None = None
     trial: Trial | None = field(default=None, repr=False)
-    has_failed: bool = False
-    """mpfix failed on it, or could not write it."""
+    failed: tuple[str, ...] = ()
+    """Names of its files on which mpfix failed, or that it could not write."""
 
     def told(self) -> Analysis:
         """The analysis without its syntax trees, once nothing asks for them any more."""
@@ -101,6 +101,16 @@ class Analysis:
 
 def analyse_unit(unit: Unit, job: Job) -> Analysis:
     """Analyse the files of a unit; one that does not parse is told about, and the others are judged without it."""
+    component, broken = component_of(unit, job.settings)
+    if component is None:
+        return Analysis(unit.documents, found=_broken_files(broken))
+    if relevant_rules(component, job.selected_rules):
+        component = with_generations(component, job.settings)
+    return analyse(component, job)
+
+
+def component_of(unit: Unit, settings: Settings) -> tuple[Component | None, tuple[tuple[Document, SyntaxProblem], ...]]:
+    """The files of a unit parsed, for any generation, and those that do not parse; None where none of them does."""
     modules: list[Module] = []
     broken: list[tuple[Document, SyntaxProblem]] = []
     for document in unit.documents:
@@ -110,8 +120,7 @@ def analyse_unit(unit: Unit, job: Job) -> Analysis:
         else:
             modules.append(parsed)
     if not modules:
-        return Analysis(unit.documents, found=_broken_files(broken))
-    settings = job.settings
+        return None, tuple(broken)
     linked = unit if unit.index is not None else None
     component = Component(
         tuple(modules),
@@ -123,10 +132,13 @@ def analyse_unit(unit: Unit, job: Job) -> Analysis:
     if unit.context:
         context = (_parsed(document, unit) for document in unit.context)
         component = replace(component, context=tuple(item for item in context if isinstance(item, Module)))
-    if relevant_rules(component, job.selected_rules):
-        generations, used = generation_used(component.all_modules, settings)
-        component = replace(component, generations=generations, used=used)
-    return analyse(component, job)
+    return component, tuple(broken)
+
+
+def with_generations(component: Component, settings: Settings) -> Component:
+    """The component with the Keras generations that it is to be judged for."""
+    generations, used = generation_used(component.all_modules, settings)
+    return replace(component, generations=generations, used=used)
 
 
 def _broken_files(broken: Sequence[tuple[Document, SyntaxProblem]]) -> tuple[Found, ...]:
@@ -153,9 +165,12 @@ def analyse(component: Component, job: Job) -> Analysis:
     is_relevant = bool(relevant_rules(component, job.selected_rules))
     with_notes = job.selection.with_notes
     judgement = judge(component, job.rules, with_notes=with_notes) if is_relevant else Judgement()
-    trial = Trial(component, judgement, job.rules, with_notes)
     files = [_File(module, job) for module in component.modules]
     by_module = {file.module: file for file in files}
+    by_name = {file.module.document.display: file for file in files}
+    trial = Trial(
+        component, judgement, job.rules, with_notes, lambda code, part: by_name[part.filename].veto(code, part)
+    )
     kept, suppressed = [], 0
     for judged in judgement.findings:
         file = by_module[judged.place.module]
@@ -232,6 +247,30 @@ class _File:
             return False
         lines = self.statements.around(judged.place.node).lines
         return self._silences(judged.rule.code, lines)
+
+    def veto(self, code: str, part: FileEdits) -> str | None:
+        """Why a repair of `code` may not change this file, or a statement of it; None where it may."""
+        display = self.module.document.display
+        if part.edits and code in self.ignored:
+            return f"the repair changes `{display}` too, where `per-file-ignores` silences {code}"
+        for suppression in self.suppressions if part.edits else ():
+            items = [item for item in suppression.items if item.code == code]
+            if items and (suppression.lines is None or not suppression.lines.isdisjoint(self._changed_lines(part))):
+                self.used |= {item.start for item in items}
+                where = f"`{display}`" if suppression.lines is None else f"line {suppression.line} of `{display}`"
+                return f"the repair changes {where} too, where a comment silences {code}"
+        return None
+
+    def _changed_lines(self, part: FileEdits) -> set[int]:
+        """The lines of all statements and headers that edits change; an insertion between two changes neither."""
+        document = self.module.document
+        ranges = [
+            (document.offset(*one.start), document.offset(*one.end), one.lines) for one in self.statements.extents
+        ]
+        changed = (
+            lines for first, last, lines in ranges for edit in part.edits if first < edit.end and edit.start < last
+        )
+        return {line for lines in changed for line in lines}
 
     def complaints(self, component: Component, crashed: frozenset[str]) -> list[Found]:
         """Findings about the comments themselves."""

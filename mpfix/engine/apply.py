@@ -20,6 +20,7 @@ _CYCLE = "fixes undo each other: writing it would bring back an earlier text"
 _UNSETTLED = f"the file is still not settled after {MAX_ROUNDS} rounds of fixes"
 
 Reanalyse = Callable[[Component], Analysis]
+Objection = Callable[[Document], str | None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Settled:
     fixed: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[SkippedFix, ...] = ()
 
+    def told(self) -> Settled:
+        """The same without syntax trees."""
+        return replace(self, first=self.first.told(), last=self.last.told())
+
     @property
     def changes(self) -> tuple[tuple[Document, Document], ...]:
         """(before, after) of every document whose bytes changed."""
@@ -40,18 +45,53 @@ class Settled:
 
 def unsettled(first: Analysis, error: RunError) -> Settled:
     """A component that stays as it was because of `error`."""
-    failed = replace(first, errors=(*first.errors, error), has_failed=True)
+    names = tuple(document.display for document in first.documents)
+    failed = replace(first, errors=(*first.errors, error), failed=names)
     return Settled(failed, failed)
 
 
-def settle(first: Analysis, reanalyse: Reanalyse, *, unsafe_fixes: bool) -> Settled:
+def settle(first: Analysis, reanalyse: Reanalyse, *, unsafe_fixes: bool, objection: Objection | None = None) -> Settled:
     """Write fixes, analyse again, until no allowed fix is left.
 
     A text that was there before ends the rounds: what would bring it back is skipped.
+
+    Args:
+        objection: why a document cannot be written, as the end of a sentence, or None; a fix that needs such a one is
+            skipped as a whole, and the file is an error of the run.
     """
+    gate = _Gate(first, objection)
+    settled = _rounds(first, reanalyse, gate, unsafe_fixes=unsafe_fixes)
+    return replace(settled, last=gate.with_errors(settled.last))
+
+
+@dataclass
+class _Gate:
+    """Which files may be written; asked once for each, when a fix first wants to."""
+
+    first: Analysis
+    objection: Objection | None
+    refused: dict[str, str | None] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> str | None:
+        if self.objection is None:
+            return None
+        if name not in self.refused:
+            document = next(document for document in self.first.documents if document.display == name)
+            self.refused[name] = self.objection(document)
+        return self.refused[name]
+
+    def with_errors(self, last: Analysis) -> Analysis:
+        """The last analysis with an error for each file that some fix was refused for."""
+        errors = [RunError(name, why) for name, why in sorted(self.refused.items()) if why]
+        if not errors:
+            return last
+        return replace(last, errors=(*last.errors, *errors), failed=tuple(error.filename for error in errors))
+
+
+def _rounds(first: Analysis, reanalyse: Reanalyse, gate: _Gate, *, unsafe_fixes: bool) -> Settled:
     current, fixed, seen = first, Counter[str](), {_texts(first)}
     for _ in range(MAX_ROUNDS):
-        plan = plan_fixes(current.offers, unsafe_fixes=unsafe_fixes)
+        plan = plan_fixes(current.offers, unsafe_fixes=unsafe_fixes, objection=gate)
         if current.trial is None or not plan.chosen:
             return Settled(first, current, fixed, plan.skipped)
         kept, dropped = _compatible(current.trial, plan.chosen)
@@ -64,7 +104,7 @@ def settle(first: Analysis, reanalyse: Reanalyse, *, unsafe_fixes: bool) -> Sett
         seen.add(_texts(following))
         fixed.update(offer.code for offer in kept)
         current = following
-    left = plan_fixes(current.offers, unsafe_fixes=unsafe_fixes).chosen
+    left = plan_fixes(current.offers, unsafe_fixes=unsafe_fixes, objection=gate).chosen
     return Settled(first, current, fixed, tuple(offer.skipped(_UNSETTLED) for offer in left))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mpfix.errors import SourceError
 from mpfix.semantic.project import FileIndex, Group, group_files, imported_files
-from mpfix.settings import Settings
+from mpfix.settings import DEFAULT_EXCLUDE, Settings
 from mpfix.source.discover import discover
 from mpfix.source.document import Document, read_document
 
@@ -31,6 +31,16 @@ class Unit:
     """Paths of the roots, as in the index."""
     paths: dict[str, str] = field(default_factory=dict)
     """Path in the index by name of the document."""
+    excluded: frozenset[str] = frozenset()
+    """Names of the documents in `context` that the settings exclude."""
+    may_matter: bool = True
+    """Whether any rule could speak about it."""
+
+    @property
+    def size(self) -> int:
+        """About how much there is to interpret, in code points; what no rule cares for is only parsed."""
+        length = sum(len(document.text) for document in (*self.documents, *self.context))
+        return length if self.may_matter else length // 20
 
 
 def form_units(
@@ -48,7 +58,7 @@ def form_units(
     for document in documents:
         if id(document) not in left:
             by_root.setdefault(project_root(document.path, settings.root), []).append(document)
-    units = [Unit((document,)) for document in alone]
+    units = [Unit((document,), may_matter=may_matter(document)) for document in alone]
     everywhere = {absolute(document.path): document for document in documents}
     for root, members in sorted(by_root.items()):
         units += _units_of(root, members, everywhere, settings, context)
@@ -80,32 +90,38 @@ def _units_of(
 ) -> list[Unit]:
     """The components below a root that hold a document of the run."""
     known = {path: document for path, document in everywhere.items() if path.startswith(f"{root}/")}
+    excluded: frozenset[str] = frozenset()
     if context:
         known |= dict(_rest_of_project(root, settings, known))
-    index = FileIndex(root, frozenset(path for path in known if not path.endswith(".ipynb")))
+        excluded = _excluded_files(root, settings, known)
+    index = FileIndex(root, frozenset(path for path in (*known, *excluded) if not path.endswith(".ipynb")))
+    imports = {path: imported_files(index, path, document.text) for path, document in known.items()}
+    _add_excluded(known, imports, index, excluded)
     texts = {path: document.text for path, document in known.items()}
-    imports = {path: imported_files(index, path, text) for path, text in texts.items()}
     wanted = {absolute(document.path): document for document in members}
     units: list[Unit] = []
     for group in group_files(imports, texts):
         own = tuple(path for path in group.files if path in wanted)
         if own:
-            units.append(_unit(group, own, known, index))
+            units.append(_unit(group, own, known, index, excluded))
     return units
 
 
-def _unit(group: Group, own: Sequence[str], known: dict[str, Document], index: FileIndex) -> Unit:
+def _unit(
+    group: Group, own: Sequence[str], known: dict[str, Document], index: FileIndex, excluded: frozenset[str]
+) -> Unit:
     documents = tuple(sorted((known[path] for path in own), key=lambda document: document.display))
     if len(group.files) == 1:
         return Unit(documents)
     context = tuple(known[path] for path in group.files if path not in own)
     paths = {known[path].display: path for path in group.files}
-    return Unit(documents, context, index, group.roots, paths)
+    barred = frozenset(known[path].display for path in group.files if path in excluded)
+    return Unit(documents, context, index, group.roots, paths, barred)
 
 
 def _rest_of_project(root: str, settings: Settings, known: dict[str, Document]) -> Iterable[tuple[str, Document]]:
     """The other files below a root; what cannot be read is left out, since nobody asked about it."""
-    found = discover([root], root=Path(root), exclude=settings.exclude, extend_exclude=settings.extend_exclude)
+    found = discover([root], root=settings.root, exclude=settings.exclude, extend_exclude=settings.extend_exclude)
     for file in found.files:
         path = absolute(file.path)
         if path in known or path.endswith(".pyi"):
@@ -113,6 +129,28 @@ def _rest_of_project(root: str, settings: Settings, known: dict[str, Document]) 
         document = _read(file.path)
         if document is not None:
             yield path, document
+
+
+def _excluded_files(root: str, settings: Settings, known: Iterable[str]) -> frozenset[str]:
+    """The Python files below a root that settings of the user, and nothing else, exclude."""
+    if settings.exclude == DEFAULT_EXCLUDE and not settings.extend_exclude:
+        return frozenset()
+    found = discover([root], root=settings.root, exclude=DEFAULT_EXCLUDE)
+    return frozenset(absolute(file.path) for file in found.files if file.path.suffix == ".py").difference(known)
+
+
+def _add_excluded(
+    known: dict[str, Document], imports: dict[str, frozenset[str]], index: FileIndex, excluded: frozenset[str]
+) -> None:
+    """Read what others import although it is excluded: it is not judged, but what it says counts."""
+    waiting = [path for targets in imports.values() for path in targets if path in excluded]
+    while waiting:
+        path = waiting.pop()
+        document = None if path in known else _read(Path(path))
+        if document is not None:
+            known[path] = document
+            imports[path] = imported_files(index, path, document.text)
+            waiting += [target for target in imports[path] if target in excluded]
 
 
 def _read(path: Path) -> Document | None:

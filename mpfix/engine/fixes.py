@@ -6,7 +6,7 @@ A fix is offered only if the component, analysed again with it, has lost the fin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,9 @@ from mpfix.rewriting.refused import RewriteRefused
 from mpfix.rule import FixIntent, Rule
 from mpfix.semantic.syntax import Module, SyntaxProblem, parse_module
 from mpfix.source.document import Document, TextEdit, UnwritableEdit
+
+Veto = Callable[[str, FileEdits], str | None]
+"""Why a repair of a finding with this code may not change a file in this way; None where it may."""
 
 Tally = Counter[tuple[str, str]]
 """How often each (code, text of the statement) is found: what stays equal when lines move."""
@@ -43,6 +46,10 @@ class Tried:
         return None if self.offer is None else shown_fix(self.offer, documents)
 
 
+def _no_veto(code: str, part: FileEdits) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Trial:
     """A component as it stands, against which repairs are judged."""
@@ -52,6 +59,7 @@ class Trial:
     rules: tuple[Rule, ...]
     """The rules that `judgement` comes from: all of them, so that no repair hides behind a selection."""
     with_notes: frozenset[str] = frozenset()
+    veto: Veto = _no_veto
 
     @cached_property
     def documents(self) -> Mapping[str, Document]:
@@ -155,18 +163,27 @@ class Trial:
             return Tried(judged, error=edits)
         outside = next((part.module for part in edits if part.module not in self.component.modules), None)
         if outside is not None:
-            return Tried(judged, reason=f"the repair changes `{outside.document.display}` too: give that path as well")
+            return Tried(judged, reason=self._why_outside(outside.document.display))
         try:
             files = tuple(_file_edits(part.module.document, resolve(part)) for part in edits)
         except RewriteRefused as refusal:
             return Tried(judged, reason=str(refusal))
         if not any(part.edits for part in files):
             return Tried(judged, reason="the repair changes nothing")
+        vetoed = next((why for part in files if (why := self.veto(judged.rule.code, part))), None)
+        if vetoed is not None:
+            return Tried(judged, reason=vetoed)
         span = report_span(judged.place)
         offer = Offer(judged.rule.code, span, intent.title, intent.applicability, intent.effect, files)
         if intent.applicability is Applicability.DISPLAY_ONLY:
             return Tried(judged, offer, intent.reason)
         return Tried(judged, offer)
+
+    def _why_outside(self, name: str) -> str:
+        unit = self.component.unit
+        if unit is not None and name in unit.excluded:
+            return f"the repair changes `{name}` too, which the settings exclude"
+        return f"the repair changes `{name}` too: give that path as well"
 
     @cached_property
     def _memory(self) -> dict[tuple[FileEdits, ...], _After | str]:

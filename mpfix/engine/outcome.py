@@ -26,23 +26,27 @@ class Outcome:
     """Names of the files that were changed on disk."""
 
 
-def report_of(inputs: Inputs, analyses: Sequence[Analysis]) -> Report:
-    """The report on what is there: diagnostics, errors and counts, sorted."""
+def report_of(inputs: Inputs, analyses: Sequence[Analysis], context: Iterable[Document] = ()) -> Report:
+    """The report on what is there: diagnostics, errors and counts, sorted.
+
+    Args:
+        context: documents that were only read; evidence in them is shown.
+    """
     diagnostics = sorted((item for analysis in analyses for item in analysis.diagnostics), key=_sort_key)
     errors = sorted(
         (*inputs.errors, *(error for analysis in analyses for error in analysis.errors)),
         key=lambda error: error.sort_key,
     )
-    judged = [analysis for analysis in analyses if not analysis.has_failed]
+    judged = [analysis for analysis in analyses if len(analysis.failed) < len(analysis.documents)]
     return Report(
         diagnostics=tuple(diagnostics),
         errors=tuple(errors),
-        analysed=sum(len(analysis.documents) for analysis in judged if analysis.is_relevant),
+        analysed=sum(len(one.documents) - len(one.failed) for one in judged if one.is_relevant),
         irrelevant=sum(len(analysis.documents) for analysis in judged if not analysis.is_relevant),
-        failed=len(inputs.errors) + len(analyses) - len(judged),
+        failed=len(inputs.errors) + sum(len(analysis.failed) for analysis in analyses),
         suppressed=sum(analysis.suppressed for analysis in analyses),
         generations=tuple(analysis.generation for analysis in judged if analysis.generation and analysis.is_relevant),
-        sources=_sources(diagnostics, [document for analysis in analyses for document in analysis.documents]),
+        sources=_sources(diagnostics, [*context, *(document for one in analyses for document in one.documents)]),
     )
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from mpfix.engine.analysis import Analysis, Job, analyse, analyse_unit
-from mpfix.engine.apply import settle, unsettled
+from mpfix.engine.analysis import Job
+from mpfix.engine.apply import unsettled
+from mpfix.engine.cache import open_cache
 from mpfix.engine.components import Unit, form_units
 from mpfix.engine.inputs import Inputs, read_inputs
 from mpfix.engine.outcome import Outcome, report_of, with_fixes_of
-from mpfix.engine.run_rules import component_crash
+from mpfix.engine.run_units import analyse_units, settle_units
 from mpfix.errors import SourceError
 from mpfix.registry import Registry, load_registry
 from mpfix.report import Report, RunError
 from mpfix.settings import Settings
-from mpfix.source.write import write_atomically
+from mpfix.source.document import Document
+from mpfix.source.write import Replacement, objection, write_together
 
-T = TypeVar("T")
 Paths = Sequence[str | Path]
 
 
@@ -32,6 +32,8 @@ def check(
     with_fixes: bool = True,
     verbose: bool = False,
     context: bool = True,
+    jobs: int = 1,
+    cache: bool = False,
     stdin: bytes | None = None,
     stdin_filename: str | None = None,
 ) -> Report:
@@ -42,6 +44,8 @@ def check(
         with_fixes: build and try the repairs too; without them the run is faster and loads no LibCST.
         verbose: also tell where the analysis hit a bound (MP004).
         context: read the rest of the files' projects too, to understand them.
+        jobs: the most processes to use; 0 for as many as the work is worth. The report is the same for any number.
+        cache: look up and keep results in the folder `settings.cache_dir`. The report is the same with and without.
         stdin: what the path `-` stands for, under the name `stdin_filename`.
 
     Raises:
@@ -49,7 +53,9 @@ def check(
     """
     job = _job(settings, registry, with_fixes, verbose, context)
     inputs = read_inputs(paths, job.settings, stdin=stdin, stdin_filename=stdin_filename)
-    return report_of(inputs, tuple(_analysed(unit, job).told() for unit in _units(inputs, job)))
+    units = _units(inputs, job)
+    analyses = analyse_units(units, job, jobs=jobs, cache=open_cache(job) if cache else None)
+    return report_of(inputs, analyses, _context(units))
 
 
 def apply(
@@ -60,6 +66,8 @@ def apply(
     registry: Registry | None = None,
     verbose: bool = False,
     context: bool = True,
+    jobs: int = 1,
+    cache: bool = False,
     stdin: bytes | None = None,
     stdin_filename: str | None = None,
 ) -> Report:
@@ -69,9 +77,16 @@ def apply(
     """
     job = _job(settings, registry, True, verbose, context)
     inputs = read_inputs(paths, job.settings, stdin=stdin, stdin_filename=stdin_filename)
-    settled = tuple(_settled(unit, job) for unit in _units(inputs, job))
+    units = _units(inputs, job)
+    settled = settle_units(
+        units,
+        job,
+        jobs=jobs,
+        cache=open_cache(job) if cache else None,
+        objection=None if diff else partial(_objection, inputs.stdin_name),
+    )
     written = tuple(outcome if diff else _written(outcome, inputs) for outcome in settled)
-    report = report_of(inputs, tuple(outcome.analysis for outcome in written))
+    report = report_of(inputs, tuple(outcome.analysis for outcome in written), _context(units))
     return with_fixes_of(report, written, inputs, diff=diff)
 
 
@@ -85,43 +100,27 @@ def _units(inputs: Inputs, job: Job) -> tuple[Unit, ...]:
     return form_units(inputs.documents, job.settings, job.may_matter, context=job.with_context)
 
 
-def _analysed(unit: Unit, job: Job) -> Analysis:
-    name = unit.documents[0].display
-    return _guarded(
-        lambda: analyse_unit(unit, job),
-        lambda error: Analysis(unit.documents, errors=(component_crash(name, error),), has_failed=True),
-    )
+def _context(units: Sequence[Unit]) -> list[Document]:
+    return [document for unit in units for document in unit.context]
 
 
-def _settled(unit: Unit, job: Job) -> Outcome:
-    first = _analysed(unit, job)
-    name = unit.documents[0].display
-    # nothing is written for a file on which mpfix fails half-way
-    settled = _guarded(
-        lambda: settle(first, partial(analyse, job=job), unsafe_fixes=job.settings.unsafe_fixes),
-        lambda error: unsettled(first, component_crash(name, error)),
-    )
-    return Outcome(settled.last.told(), settled)
-
-
-def _guarded(action: Callable[[], T], failed: Callable[[Exception], T]) -> T:
-    """What `action` gives; where mpfix itself fails on a component, what `failed` makes of that. The run goes on."""
-    try:
-        return action()
-    except Exception as error:
-        return failed(error)
+def _objection(stdin_name: str | None, document: Document) -> str | None:
+    """Why a document cannot be written; what standard input holds is answered, not written."""
+    return None if document.display == stdin_name else objection(document.path, expected=document.original_bytes)
 
 
 def _written(outcome: Outcome, inputs: Inputs) -> Outcome:
-    """The outcome once its files are on disk; what cannot be written stays as it was found."""
-    written: list[str] = []
-    for old, new in outcome.settled.changes:
-        if old.display == inputs.stdin_name:
-            continue
-        try:
-            write_atomically(old.path, new.original_bytes, expected=old.original_bytes, display=old.display)
-        except SourceError as error:
-            failed = unsettled(outcome.settled.first, RunError(error.filename, error.message))
-            return Outcome(failed.last, failed)
-        written.append(old.display)
-    return replace(outcome, written=tuple(written))
+    """The outcome once its files are on disk; if one of them cannot be written, all stay as they were found."""
+    changes = [
+        Replacement(old.path, new.original_bytes, old.original_bytes, old.display)
+        for old, new in outcome.settled.changes
+        if old.display != inputs.stdin_name
+    ]
+    try:
+        write_together(changes)
+    except SourceError as error:
+        others = ", ".join(f"`{change.display}`" for change in changes if change.display != error.filename)
+        message = f"{error.message}; so {others} stays as it was too" if others else error.message
+        failed = unsettled(outcome.settled.first, RunError(error.filename, message))
+        return Outcome(failed.last, failed)
+    return replace(outcome, written=tuple(change.display for change in changes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mpfix.diagnostic import Applicability, Effect, Span
@@ -50,15 +50,24 @@ class Plan:
     skipped: tuple[SkippedFix, ...]
 
 
-def plan_fixes(offers: Iterable[Offer], *, unsafe_fixes: bool) -> Plan:
+def plan_fixes(
+    offers: Iterable[Offer], *, unsafe_fixes: bool, objection: Callable[[str], str | None] | None = None
+) -> Plan:
     """Choose, in order of position, every allowed fix that does not touch the text of an earlier one.
 
     Fixes may be equal, or share an insertion that is exactly the same, such as an import that both need.
+
+    Args:
+        objection: why the file of this name cannot be written, as the end of a sentence; None where it can.
     """
     chosen: list[Offer] = []
     skipped: list[SkippedFix] = []
     for offer in sorted(offers, key=lambda offer: offer.sort_key):
         if not is_allowed(offer.applicability, offer.effect, unsafe_fixes=unsafe_fixes):
+            continue
+        refused = None if objection is None else _refused(offer, objection)
+        if refused is not None:
+            skipped.append(offer.skipped(refused))
             continue
         rival = next((other for other in chosen if overlaps(offer, other)), None)
         if rival is None:
@@ -67,6 +76,13 @@ def plan_fixes(offers: Iterable[Offer], *, unsafe_fixes: bool) -> Plan:
             at = f"{rival.span.start.row}:{rival.span.start.column}"
             skipped.append(offer.skipped(f"it changes the same text as the fix of {rival.code} at {at}"))
     return Plan(tuple(chosen), tuple(skipped))
+
+
+def _refused(offer: Offer, objection: Callable[[str], str | None]) -> str | None:
+    """Why a fix is not written anywhere: one of its files cannot be."""
+    names = (part.filename for part in offer.files if part.edits)
+    found = ((name, why) for name in names if (why := objection(name)))
+    return next((f"`{name}` {why}" for name, why in found), None)
 
 
 def combined(offers: Iterable[Offer]) -> tuple[FileEdits, ...]:

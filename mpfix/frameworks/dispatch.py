@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import (
+    arrays,
+    dtype_containers,
+    dtypes,
     environment,
     gradients,
+    half_values,
     input_casts,
+    labels,
     layers,
+    learning_rates,
     losses,
     models,
     optimizers,
     policies,
     policy_traces,
+    replicas,
     rows,
+    sessions,
     sum_uses,
     tapes,
     tensors,
@@ -24,6 +33,7 @@ from mpfix.frameworks import (
 from mpfix.frameworks.events import StrategyMade
 from mpfix.frameworks.handlers import Function, Method
 from mpfix.semantic.calls import call_method, class_attribute
+from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     NONE,
@@ -45,12 +55,13 @@ if TYPE_CHECKING:
 FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
     **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
-    **policy_traces.FUNCTIONS,
+    **policy_traces.FUNCTIONS, **half_values.FUNCTIONS, **arrays.FUNCTIONS,
+    **dtype_containers.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
     **tapes.METHODS, **variables.METHODS, **environment.METHODS, **losses.METHODS,
-    **policy_traces.METHODS,
+    **policy_traces.METHODS, **replicas.METHODS, **dtype_containers.METHODS,
 }  # fmt: skip
 
 TAPES = frozenset({"tensorflow.GradientTape"})
@@ -62,6 +73,7 @@ SINGLE_DEVICE = frozenset({"tensorflow.distribute.OneDeviceStrategy", "tensorflo
 """Strategies of one device: a step under them is an ordinary step."""
 
 
+@cache
 def role_of(key: str) -> str | None:
     """What instances of a library class are: `model`, `layer`, `optimizer`, `tape`, ...; None for others."""
     if key in ("keras.Model", "keras.Sequential"):
@@ -81,9 +93,12 @@ def role_of(key: str) -> str | None:
 def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     """A call of a library name: a model function, a row of a table, or a class that is instantiated."""
     key = function.key
+    sessions.note_call(run, key, arguments, node)
     if key.startswith(OLD) and key not in FUNCTIONS:
         # what TensorFlow 1 left under `compat.v1` does what its namesake of today does, where there is one
         key = f"tensorflow.{key[len(OLD) :]}"
+    arrays.note_call(run, key, arguments, node)
+    learning_rates.note_call(run, key, arguments, node)
     handler = FUNCTIONS.get(key)
     if handler is not None:
         return handler(lib, run, function, arguments, node)
@@ -94,7 +109,7 @@ def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
             return found
     found = sum_uses.operation(run, key, arguments, node)
     if found is None:
-        found = rows.call_row(lib, run, function, arguments, node)
+        found = half_values.called(run, key, arguments, rows.call_row(lib, run, function, arguments, node), node)
     if found is not None:
         return found
     return _construct(lib, run, function, arguments, node)
@@ -115,7 +130,7 @@ def _construct(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
             run.set(made, "single", TRUE_VALUE)
         elif role == "strategy":
             lib.distribute(run)
-            _note_strategy(lib, run, key, node)
+            _note_strategy(lib, run, key, arguments, node)
         return made
     if key.startswith("keras.applications.") and key.rpartition(".")[2][:1].isupper():
         return models.make_application(lib, run, function, arguments, node)
@@ -126,8 +141,10 @@ def _construct(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
     return None
 
 
-def _note_strategy(lib: KerasLibrary, run: Run, key: str, node: ast.AST) -> None:
-    run.emit(StrategyMade(node, key, run.get_global("policy") or NONE))
+def _note_strategy(lib: KerasLibrary, run: Run, key: str, arguments: Arguments, node: ast.AST) -> None:
+    given = arguments.get(0, "devices") or NONE
+    devices = list_content(run, given) or given
+    run.emit(StrategyMade(node, key, run.get_global("policy") or NONE, devices))
     if key.endswith("TPUStrategy"):
         run.set_global("tpu", At(run.place(node)))
 
@@ -147,6 +164,10 @@ def call_bound(lib: KerasLibrary, run: Run, function: Bound, arguments: Argument
         handler = METHODS.get(("model", name)) if name in ("add_weight",) else None
     if name == "__call__" and isinstance(receiver, Object):
         return call_object(lib, run, receiver, arguments, node)
+    if role == "model":
+        labels.note_method(run, receiver, name, arguments, node)
+    if role == "model":
+        arrays.note_method(run, receiver, name, arguments, node)
     if handler is not None:
         return handler(lib, run, receiver, arguments, node)
     return None
@@ -170,32 +191,19 @@ def call_object(lib: KerasLibrary, run: Run, function: Object, arguments: Argume
 def _call_layer(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments, node: ast.AST) -> Value:
     if layer.cls is None or class_attribute(run, layer, "call", node) is None:
         return layers.call_layer(lib, run, layer, arguments, node)
+    before = dtypes.enter_scope(run, NONE)
     if run.get(layer, "build ran") == NONE:
         run.set(layer, "build ran", TRUE_VALUE)
         call_method(run, layer, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
     lib.enter_model(run, 1)
+    dtypes.enter_scope(run, layer)
     try:
         with run.contained():
-            found = call_method(run, layer, "call", _autocast(lib, run, layer, arguments), node)
+            found = call_method(run, layer, "call", dtypes.call_inputs(lib, run, layer, arguments, node), node)
     finally:
+        dtypes.enter_scope(run, before)
         lib.enter_model(run, -1)
     return found if found is not None else run.unknown(node)
-
-
-def _autocast(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments) -> Arguments:
-    """Float inputs arrive in the layer's compute dtype: all of them on Keras 3, the first on Keras 2."""
-    dtype = policies.compute_dtype(run, run.get(layer, "policy"))
-
-    def cast_input(one: Value) -> Value:
-        if isinstance(one, Record) and one.kind == "tensor" and one.get("dtype") != NONE:
-            return one.having({"dtype": dtype})
-        return one
-
-    count = len(arguments.positional) if lib.generation == 3 else 1
-    positional = tuple(
-        run.each(value, cast_input) if index < count else value for index, value in enumerate(arguments.positional)
-    )
-    return Arguments(positional, arguments.keywords, arguments.open_positional, arguments.open_keywords)
 
 
 def _call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mpfix.frameworks.half_values import known_number
 from mpfix.frameworks.handlers import Functions, Method, Methods
 from mpfix.frameworks.keys import canonical, public_names
 from mpfix.frameworks.moves import removed
@@ -71,7 +72,7 @@ RELEASE_FIELDS: dict[str, Callable[[Release], Any]] = {
 
 
 def known_name(generation: int, key: str, place: Place | None) -> Value | None:
-    """A name whose value the generation decides: versions, `TYPE_CHECKING`."""
+    """A name whose value is known, or decided by the generation: versions, `TYPE_CHECKING`, `np.inf`."""
     if key == "typing.TYPE_CHECKING":
         return FALSE_VALUE
     if key in VERSIONS and place is not None:
@@ -80,7 +81,7 @@ def known_name(generation: int, key: str, place: Place | None) -> Value | None:
         return _value(PYTHON, place)
     if key.rpartition(".")[2] == "FLAGS" and key.partition(".")[0] in ("absl", "tensorflow"):
         return stable(key)
-    return None
+    return known_number(key)
 
 
 def has_name(generation: int, owner: Library, name: str) -> bool | None:

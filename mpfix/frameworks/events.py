@@ -54,10 +54,11 @@ class RewriteSwitched(Event):
 
 @dataclass(frozen=True, slots=True)
 class StrategyMade(Event):
-    """A distribution strategy was constructed while `policy` was the global one."""
+    """A distribution strategy was constructed while `policy` was the global one; `devices` are those it was given."""
 
     key: str
     policy: Value
+    devices: Value = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +354,7 @@ class Applied(Event):
     `wrapped` is whether the optimizer is a loss scale optimizer: True, False, or unknown. `state` is an `optimizer`
     record of what it was then: `wrapped`, `wrapped at`, `automatic` (by compile), `policy` (that compile saw),
     `made at`, `inner`, `factor` (a static scale), `clips`, `distributed`, `off` (compile was told not to scale),
-    `accumulates` (its argument for accumulation) and `rate` (its learning rate).
+    `accumulates` (its argument for accumulation), `rate` (its learning rate) and `momentum`.
     """
 
     optimizer: Value

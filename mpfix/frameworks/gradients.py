@@ -152,15 +152,16 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     accumulator = sums.accumulator_of(run, original)
     if accumulator is not None:
         gradients = gradients.having({"accumulator": accumulator, "factor": TRUE_VALUE})
-    if isinstance(widened(factor), Record) and widened(factor).kind == "scale":  # type: ignore[attr-defined]
-        optimizer = run.property(factor, "optimizer")
-        return gradients.having({"unscaled": optimizer, "unscaled at": At(run.place(node))}, run.place(node))
+    scale = widened(factor)
+    if isinstance(scale, Record) and scale.kind == "scale":
+        return _over_scale(run, name, gradients, scale, node)
     is_small = (
         isinstance(factor, Constant) and isinstance(factor.value, (int, float)) and abs(factor.value) < SMALL_SCALE
     )
     # a sum is divided by the number of its parts
     if accumulator is None and not is_small:
-        gradients = gradients.having({"divided by hand": At(run.place(node))})
+        divisor = factor if name == "Div" else Unknown(("hand divisor", run.place(node)), name)
+        gradients = gradients.having({"divided by hand": At(run.place(node)), "hand divisor": divisor})
     is_division = name != "Mult"
     if not is_division and isinstance(factor, Constant) and isinstance(factor.value, (int, float)):
         is_division = abs(factor.value) < 1
@@ -171,6 +172,18 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     result = divided(run, gradients, factor, node)
     run.emit(Divided(node, accumulator if accumulator is not None else NONE, result))
     return result
+
+
+def _over_scale(run: Run, name: str, gradients: Record, scale: Record, node: ast.AST) -> Record:
+    """Gradients over, or times, the loss scale of an optimizer."""
+    optimizer, place = scale.get("optimizer"), run.place(node)
+    if scales.divides(name, scale):
+        again = {"unscaled again": gradients.get("unscaled at")} if gradients.get("unscaled") != NONE else {}
+        return gradients.having({**again, "unscaled": optimizer, "unscaled at": At(place)}, place)
+    if gradients.get("unscaled") == optimizer and gradients.get("unscaled again") == NONE:
+        # they carry the scale again
+        return gradients.having({"unscaled": NONE, "unscaled at": NONE}, place)
+    return gradients.having({"unscaled": Unknown(("scaled by hand", place), "unscaled")}, place)
 
 
 def divided(run: Run, value: Record, by: Value, node: ast.AST) -> Record:

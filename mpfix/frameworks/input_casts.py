@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import dtypes
 from mpfix.frameworks.events import HalfInput
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.policies import compute_dtype
@@ -80,8 +81,14 @@ def first_layer(lib: KerasLibrary, run: Run, target: Object) -> Object | None:
     return first_layer(lib, run, first) if isinstance(first, Object) else None
 
 
-def enter_call(run: Run, model: Object) -> Value:
+def enter_call(run: Run, model: Object) -> tuple[Value, Value]:
     """A model's own `call` begins; gives what was running before."""
     before = run.get_global(CALLING) or NONE
     run.set_global(CALLING, model)
-    return before
+    return before, dtypes.enter_scope(run, model)
+
+
+def leave_call(run: Run, before: tuple[Value, Value]) -> None:
+    """A model's own `call` ends."""
+    run.set_global(CALLING, before[0])
+    dtypes.enter_scope(run, before[1])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import dtypes, labels
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.policies import as_policy, compute_dtype, home_of
@@ -187,7 +188,9 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     if name == "TimeDistributed":
         return _distributed(lib, run, layer, given, node)
     if name == "Lambda":
-        return _of_function(run, layer, given, node)
+        return _of_function(lib, run, layer, given, node)
+    if name == "Embedding":
+        labels.note_ids(run, given, node)
     symbolic = _symbolic(run, given)
     dtype = output_dtype(lib, run, layer, name)
     before = first_tensor(run, given)
@@ -208,6 +211,9 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     if name in PASSING or (name == "Activation" and activation == NONE):
         return _passed_on(run, layer, earlier, properties, node)
     properties |= {"layer": layer, "maker": At(layer.place), "policy": run.get(layer, "policy")}
+    if name in ("Dense", "Activation", "Softmax"):
+        before_it = earlier.get("classes") if earlier is not None else NONE
+        properties["classes"] = run.get(layer, "argument units") if name == "Dense" else before_it
     if activation != NONE:
         properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
     return Record("tensor", run.place(node), properties)
@@ -224,15 +230,13 @@ def output_dtype(lib: KerasLibrary, run: Run, layer: Object, name: str) -> Value
     return compute_dtype(run, run.get(inner if isinstance(inner, Object) else layer, "policy"))
 
 
-def _of_function(run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
+def _of_function(lib: KerasLibrary, run: Run, layer: Object, given: Value, node: ast.AST) -> Value:
     """`Lambda`: whatever its function makes of the input in the layer's compute dtype."""
-    dtype = compute_dtype(run, run.get(layer, "policy"))
     symbolic = _symbolic(run, given)
-
-    def autocast(one: Value) -> Value:
-        return one.having({"dtype": dtype}) if isinstance(one, Record) and one.kind == "tensor" else one
-
-    output = run.call(run.get(layer, "argument function"), Arguments((run.each(given, autocast),)), node)
+    arguments = dtypes.call_inputs(lib, run, layer, Arguments((given,)), node)
+    before = dtypes.enter_scope(run, layer)
+    output = run.call(run.get(layer, "argument function"), arguments, node)
+    dtypes.enter_scope(run, before)
 
     def made(one: Value) -> Value:
         if isinstance(one, Record):
@@ -247,7 +251,8 @@ def _passed_on(run: Run, layer: Object, before: Record | None, properties: dict[
     if before is None:
         return Record("tensor", run.place(node), properties)
     if before.get("dtype") != properties["dtype"]:
-        properties = {**properties, "cast at": At(layer.place), "cast from": before.get("dtype")}
+        changes = {"dtype by": NONE, "cast at": At(layer.place), "cast from": before.get("dtype")}
+        properties = {**properties, **changes}
     earlier = before.get("passed by")
     properties["passed by"] = Sequence((*(earlier.items if isinstance(earlier, Sequence) else ()), layer))
     return Record("tensor", run.place(node), {**before.properties, **properties})
@@ -360,7 +365,13 @@ def _add_weight(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
     if isinstance(initial, Constant) and initial.value == "zeros":
         run.set(variable, "zero", TRUE_VALUE)
     dtype = arguments.keyword("dtype")
-    run.set(variable, "dtype", dtype if dtype is not None else Constant("float32"))
+    if dtype is None or dtype == NONE:
+        policy = run.get(receiver, "policy") if isinstance(receiver, Object) else NONE
+        dtype = dtypes.variable_dtype_of(run, policy, node)
+    run.set(variable, "dtype", run.each(dtype, dtypes.as_dtype))
+    for name in ("autocast", "experimental_autocast"):
+        if arguments.keyword(name) is not None:
+            run.set(variable, "autocast", arguments.keyword(name) or NONE)
     return variable
 
 

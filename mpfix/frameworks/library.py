@@ -6,6 +6,8 @@ import ast
 from typing import cast
 
 from mpfix.frameworks import (
+    accumulation_arguments,
+    arrays,
     dispatch,
     environment,
     gradients,
@@ -16,6 +18,10 @@ from mpfix.frameworks import (
     outputs,
     policies,
     policy_traces,
+    replicas,
+    reports,
+    scales,
+    stores,
     sum_uses,
     sums,
     tapes,
@@ -49,31 +55,12 @@ MODELLED = ("keras", "tensorflow")
 class KerasLibrary:
     """One root's library model; its own state lives in the run's store, so that it follows the path condition."""
 
-    kept_words: frozenset[object] = frozenset(
-        [
-            "float16",
-            "float32",
-            "float64",
-            "bfloat16",
-            "half",
-            "mixed_float16",
-            "mixed_bfloat16",
-            "softmax",
-            "sigmoid",
-            "log_softmax",
-            "tanh",
-            "linear",
-            "relu",
-            "elu",
-            "selu",
-            "gelu",
-            "swish",
-            "sum",
-            "mean",
-            "none",
-            "auto",
-        ]
-    )
+    # fmt: off
+    kept_words: frozenset[object] = frozenset([
+        "float16", "float32", "float64", "bfloat16", "half", "mixed_float16", "mixed_bfloat16", "softmax", "sigmoid",
+        "log_softmax", "tanh", "linear", "relu", "elu", "selu", "gelu", "swish", "sum", "mean", "none", "auto",
+    ])
+    # fmt: on
 
     def __init__(self, generation: int, assume_policy: str | None = None, *, meant: bool = False) -> None:
         self.meant = meant
@@ -81,6 +68,7 @@ class KerasLibrary:
         self.generation = generation
         self.assume_policy = assume_policy
         self.models: list[Object] = []
+        self.promoting = False
 
     # -- state
 
@@ -167,6 +155,7 @@ class KerasLibrary:
         return None
 
     def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
+        stores.note_read(run, receiver, name, node)
         if isinstance(receiver, Library):
             if receiver.key.partition(".")[0] == "keras":
                 return self._member(run, canonical(f"{receiver.key}.{name}").name, receiver.package, node)
@@ -196,7 +185,7 @@ class KerasLibrary:
 
     def _record_attribute(self, run: Run, receiver: Record, name: str, node: ast.AST) -> Value | None:
         if receiver.kind == "policy":
-            return policies.policy_attribute(self, run, receiver, name)
+            return policies.policy_attribute(self, run, receiver, name, node)
         if receiver.kind == "tensor":
             return tensors.tensor_attribute(self, run, receiver, name, node)
         if receiver.kind == "version":
@@ -216,6 +205,7 @@ class KerasLibrary:
         return Bound(Library(f"{role}.{name}"), receiver) if role is not None else None
 
     def store(self, run: Run, receiver: Value, name: str, value: Value, node: ast.AST) -> bool:
+        stores.note_stored(self, run, receiver, name, value, node)
         return not isinstance(receiver, Object)
 
     # -- calls
@@ -223,7 +213,9 @@ class KerasLibrary:
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         tapes.note_given(run, function, arguments, node)
         policy_traces.note_given(run, function, arguments, node)
+        reports.note_call(run, function, arguments, node)
         found = self._call(run, function, arguments, node)
+        accumulation_arguments.note_call(run, function, arguments, found, node)
         sum_uses.note_used(run, function, arguments, found, node)
         return found
 
@@ -261,6 +253,10 @@ class KerasLibrary:
 
     def constructed(self, run: Run, instance: Object, node: ast.AST) -> None:
         """Nothing to do once `__init__` has run."""
+
+    def returned(self, run: Run, value: Value, node: ast.AST) -> None:
+        """A step that returns its loss has somebody look at it."""
+        reports.note_returned(self, run, value, node)
 
     def reach(self, run: Run, function: ProjectFunction, receiver: Object | None) -> bool:
         """`train_step` and `call` of a model that nobody trains here run as `fit` and `model(x)` would run them."""
@@ -306,10 +302,9 @@ class KerasLibrary:
         if found is not None:
             return found
         plain = tuple(widened(one) for one in operands)
-        if any(isinstance(one, Record) and one.kind == "scale" for one in plain) and not any(
-            isinstance(one, Record) and one.kind == "tensor" for one in plain
-        ):
-            return next(one for one in plain if isinstance(one, Record) and one.kind == "scale")
+        scale = scales.of_numbers(operator, plain)
+        if scale is not None:
+            return scale
         return losses.arithmetic(self, run, operator, operands, node)
 
     def iterate(self, run: Run, value: Value, node: ast.AST) -> Iteration | None:
@@ -361,6 +356,10 @@ class KerasLibrary:
             return tapes.enter_tape(run, value, node)
         if isinstance(value, Object) and value.kind == "tape pause":
             return tapes.enter_pause(run, value, node)
+        if isinstance(value, Object) and value.kind == "device":
+            return arrays.enter_device(run, value)
+        if isinstance(value, Object) and value.kind == replicas.SCOPE:
+            return replicas.enter(run, value, node)
         return None
 
     def exit(self, run: Run, value: Value, node: ast.AST) -> None:
@@ -368,6 +367,10 @@ class KerasLibrary:
             tapes.exit_tape(run, value, node)
         elif isinstance(value, Object) and value.kind == "tape pause":
             tapes.exit_pause(run, value, node)
+        elif isinstance(value, Object) and value.kind == replicas.SCOPE:
+            replicas.leave(run, value, node)
+        elif isinstance(value, Object) and value.kind == "device":
+            arrays.exit_device(run, value)
 
     def widen(self, initial: Value, learnt: Value) -> Value | None:
         """A record that changes in a loop keeps the properties that every iteration leaves alone."""

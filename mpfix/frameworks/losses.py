@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import dtypes, half_values, labels, loss_divisions, operations
 from mpfix.frameworks.events import LossComputed
 from mpfix.frameworks.gradients import divided
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.loss_kinds import kind_named, kind_of_loss
-from mpfix.frameworks.scales import first_set, scale_of
+from mpfix.frameworks.scales import divides, first_set, scale_of
 from mpfix.semantic.program import alternatives
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -59,6 +60,7 @@ def make_loss(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
 def call_loss(lib: KerasLibrary, run: Run, loss: Object, arguments: Arguments, node: ast.AST) -> Value:
     """`loss(y_true, y_pred)` of a loss object: one number, unless its reduction says otherwise."""
     kind = kind_of_loss(run, loss)
+    labels.note_loss(run, loss.key, arguments, node)
     result = compute(lib, run, "class", loss.key, arguments.get(1, "y_pred"), node, kind=kind)
     return reduced(run, loss, result, node)
 
@@ -94,6 +96,7 @@ def loss_function(lib: KerasLibrary, run: Run, function: Library, arguments: Arg
     """`keras.losses.binary_crossentropy(y_true, y_pred)` and its like: one number per sample."""
     kind = kind_named(function.key, arguments.get(2, "from_logits") or FALSE_VALUE)
     predictions = arguments.get(1, "y_pred") or arguments.keyword("output")
+    labels.note_loss(run, function.key, arguments, node)
     result = compute(lib, run, "function", function.key, predictions, node, kind=kind)
     if predictions is not None and any(_may_be_flat(one) for _, one in alternatives(predictions)):
         # the last axis is averaged over: of a tensor with one axis nothing is left but a number
@@ -159,8 +162,15 @@ def compute(
 
 def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
     """Operators on tensors: dtype and meaning of the loss stay, an activation does not."""
+    return half_values.operated(run, name, operands, _arithmetic(lib, run, name, operands, node), node)
+
+
+def _arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
     plain = tuple(widened(operand) for operand in operands)
     tensors = [one for one in plain if isinstance(one, Record) and one.kind == "tensor"]
+    promotes = lib.generation == 3 and (lib.promoting or operations.is_symbolic(run, plain))
+    if tensors and len(plain) > 1:
+        operations.note(run, name, plain, node, promotes=promotes)
     if not tensors or name in ("Eq", "NotEq", "Lt", "Gt", "LtE", "GtE"):
         return None
     losses = [one for one in tensors if one.get("loss at") != NONE or one.get("scaled") != NONE]
@@ -169,6 +179,9 @@ def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ..
     half = first_set("half", tensors)
     if half != NONE:
         properties["half"] = half
+    joined = dtypes.joined(run, plain, promotes=promotes)
+    if joined is not None:
+        properties |= {"dtype by": NONE, "derived": TRUE_VALUE, **joined.properties()}
     if len(losses) > 1 and name in ("Add", "Sub"):
         properties |= _of_sum(losses)
     if not losses and main.get("layer") == NONE and main.get("model") == NONE and name in ("Add", "Mult", "Div"):
@@ -199,8 +212,9 @@ def _of_sum(losses: list[Record]) -> dict[str, Value]:
 def _multiple(run: Run, name: str, loss: Record, factor: Value, node: ast.AST) -> Record:
     """A loss times or over something: the loss scale, a scale made by hand, or a weight."""
     inner = widened(factor)
+    loss_divisions.note_divided(run, loss, factor, node)
     if isinstance(inner, Record) and inner.kind == "scale":
-        if name == "Mult":
+        if not divides(name, inner):
             return loss.having({"scaled": inner.get("optimizer"), "scaled at": At(run.place(node))})
         return divided(run, loss, factor, node)
     is_vector = loss.get("vector") == TRUE_VALUE
@@ -209,7 +223,7 @@ def _multiple(run: Run, name: str, loss: Record, factor: Value, node: ast.AST) -
         # a vector that is weighted is its author's own average
         loss = loss.having({"vector": Unknown(("weighted", run.place(node)), "weighted")})
     elif name == "Mult" and (number is None or abs(number) >= LARGE_FACTOR):
-        loss = loss.having({"hand": At(run.place(node))})
+        loss = loss.having({"hand": At(run.place(node)), "hand factor": factor})
     if name != "Mult" or number is None or abs(number) < 1:
         return divided(run, loss, factor, node)
     return loss
@@ -224,7 +238,11 @@ def _operation(name: str) -> Function:
         left, right = arguments.get(0, "x"), arguments.get(1, "y")
         if left is None or right is None:
             return None
-        return binary(run, name, widened(left), widened(right), node)
+        before, lib.promoting = lib.promoting, function.key.startswith("keras.ops.")
+        try:
+            return binary(run, name, widened(left), widened(right), node)
+        finally:
+            lib.promoting = before
 
     return handler
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import input_casts, layers, optimizers
+from mpfix.frameworks import dtypes, input_casts, layers, optimizers, wrapper_arguments
 from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted, TrainedUnseen
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
@@ -209,7 +209,6 @@ def call_model(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments,
         output = _call_own(lib, run, model, arguments, node)
     else:
         output = model_output(lib, run, model, given, node)
-
     run.set(model, "half", _half(run, model, output))
 
     def made_by(one: Record) -> Value:
@@ -243,9 +242,9 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
             run.set(model, "build ran", TRUE_VALUE)
             call_method(run, model, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
         with run.contained():
-            output = call_method(run, model, "call", arguments, node)
+            output = call_method(run, model, "call", dtypes.call_inputs(lib, run, model, arguments, node), node)
     finally:
-        run.set_global(input_casts.CALLING, before)
+        input_casts.leave_call(run, before)
         lib.enter_model(run, -1)
     if lib.nesting(run) == 0 and output is not None:
         note_output(run, model, output)
@@ -316,7 +315,7 @@ def _optimizer(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> V
     known = run.get(receiver, "standard optimizer")
     if known != NONE:
         return known
-    bare = run.new_object("optimizer", receiver.place.node, key="unseen")
+    bare = run.new_object("optimizer", receiver.place.node, key=wrapper_arguments.UNSEEN)
     run.set(bare, "wrapped", Unknown(("unseen", receiver.serial), "the optimizer that compile is given"))
     made = compiled_optimizer(lib, run, receiver, bare, None, receiver.place.node)
     run.set(receiver, "standard optimizer", made)
@@ -328,6 +327,7 @@ ATTRIBUTES = {
     "trainable_weights": _trainable_variables,
     "variables": _trainable_variables,
     "weights": _trainable_variables,
+    **dtypes.ATTRIBUTES,
 }
 
 

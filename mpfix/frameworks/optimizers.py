@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import optimizer_builds
 from mpfix.frameworks.events import Applied, OptimizerBuilt, Scaled, ScalingMethodUsed, Unscaled
 from mpfix.frameworks.gradients import gradients_of, taken, trained_half, variables_of
 from mpfix.frameworks.handlers import Functions, Method, Methods
+from mpfix.frameworks.learning_rates import is_of_keras
 from mpfix.frameworks.scales import scale_of
 from mpfix.frameworks.tapes import OPEN
+from mpfix.frameworks.wrapper_arguments import note_arguments
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     FALSE_VALUE,
@@ -87,6 +90,7 @@ def make_wrapper(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
     """`LossScaleOptimizer(inner, ...)`, in any spelling."""
     inner = arguments.get(0, "inner_optimizer") or arguments.get(0, "optimizer") or run.unknown(node)
     wrapper = wrap(lib, run, inner, node, key=function.key)
+    note_arguments(run, wrapper, function.key, inner, arguments, node)
     run.set(wrapper, "package", Constant(function.package))
     for name, value in arguments.keywords:
         run.set(wrapper, f"argument {name}", value)
@@ -150,6 +154,7 @@ def state_of(lib: KerasLibrary, run: Run, receiver: Value, node: ast.AST) -> Rec
     properties["factor"] = run.property(bare, "argument loss_scale_factor")
     properties["accumulates"] = _argument(run, bare, "gradient_accumulation_steps")
     properties["rate"] = _argument(run, bare, "learning_rate")
+    properties["momentum"] = _argument(run, bare, "momentum")
     properties["clips"] = Constant(any(_argument(run, bare, name) != NONE for name in CLIPS))
     own = run.get(receiver, "distributed")
     properties["distributed"] = own if own != NONE else distributed
@@ -256,10 +261,6 @@ def _minimize(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments
     return NONE
 
 
-def _none(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    return NONE
-
-
 def optimizer_attribute(lib: KerasLibrary, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
     """Attributes of an optimizer; a method is bound elsewhere."""
     if name in ("inner_optimizer", "_optimizer") and isinstance(receiver, Object):
@@ -285,6 +286,8 @@ def has_method(lib: KerasLibrary, run: Run, receiver: Value, name: str) -> bool 
         return bool(wrapped.value) if isinstance(wrapped, Constant) else None
     if name == "scale_loss":
         return lib.generation == 3
+    if name == "lr" and is_of_keras(receiver):
+        return lib.generation == 2
     if name in ("inner_optimizer", "initial_scale", "dynamic_growth_steps"):
         wrapped = is_wrapped(run, receiver)
         return bool(wrapped.value) if isinstance(wrapped, Constant) else None
@@ -312,7 +315,7 @@ METHODS: Methods = {
     ("optimizer", "apply_gradients"): _apply("apply_gradients"),
     ("optimizer", "apply"): _apply("apply"),
     ("optimizer", "minimize"): _minimize,
-    ("optimizer", "build"): _none,
+    **optimizer_builds.METHODS,
 }
 
 DUCK = frozenset({"get_scaled_loss", "get_unscaled_gradients", "scale_loss", "apply_gradients"})

@@ -171,7 +171,11 @@ def _what_fixed(lib: KerasLibrary, run: Run) -> Value:
 
 
 def _read_floatx(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-    return run.get_global("floatx") or Constant("float32")
+    from mpfix.frameworks.dtypes import NamedDtype
+
+    found = run.get_global("floatx") or Constant("float32")
+    place = run.place(node)
+    return run.each(found, lambda one: NamedDtype(one.value, "floatx", place) if isinstance(one, Constant) else one)
 
 
 def _clear_session(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -208,18 +212,14 @@ FUNCTIONS: Functions = {
 }
 
 
-def policy_attribute(lib: KerasLibrary, run: Run, policy: Record, name: str) -> Value | None:
+def policy_attribute(lib: KerasLibrary, run: Run, policy: Record, name: str, node: ast.AST) -> Value | None:
     """`policy.name`, `policy.compute_dtype`, `policy.variable_dtype`."""
     if name == "name":
         return policy.get("name")
     if name == "compute_dtype":
         return compute_dtype(run, policy)
     if name == "variable_dtype":
-        return run.each(policy.get("name"), _variable)
+        from mpfix.frameworks.dtypes import variable_dtype_of
+
+        return variable_dtype_of(run, policy, node)
     return None
-
-
-def _variable(name: Value) -> Value:
-    if isinstance(name, Constant) and isinstance(name.value, str):
-        return Constant("float32" if name.value.startswith("mixed_") else name.value)
-    return Unknown(("variable dtype", name), "variable dtype")

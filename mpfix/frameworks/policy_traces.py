@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import labels
 from mpfix.frameworks.events import LayerMapped, PolicyUsed, RewriteSwitched
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.semantic.calls import call_back
@@ -55,6 +56,8 @@ def note_given(run: Run, function: Value, arguments: Arguments, node: ast.AST) -
 def note_values(run: Run, values: Iterator[Value], node: ast.AST) -> None:
     """Policy objects among values that somebody gets."""
     for value in values:
+        if isinstance(value, (Constant, Unknown, Library)):
+            continue
         for policy in _policies_in(run, value, 2):
             run.emit(PolicyUsed(node, policy))
 
@@ -126,7 +129,8 @@ def _map(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, nod
     before = run.get_global(MAPPING) or NONE
     run.set_global(MAPPING, TRUE_VALUE)
     with run.contained():
-        call_back(run, arguments, node)
+        for element in call_back(run, arguments, node):
+            labels.note_elements(run, element, node)
     for value in arguments.positional[:1]:
         if isinstance(value, Object) and lib.role(value) in ("layer", "model"):
             run.call(value, Arguments((run.unknown(node),)), node)

@@ -6,18 +6,20 @@ from collections.abc import Iterable
 from functools import cache
 
 from mpfix.frameworks.tables import function_rows
-from mpfix.semantic.values import NONE, Library, Record, Unknown, Value
+from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Library, Record, Unknown, Value
 
 OF_LOSS = (
     "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand",
-    "half", "vector", "vector at", "divided", "divided at", "divided again", "divided again at", "summed", "loss form",
-    "loss at",
+    "hand factor", "half", "vector", "vector at", "divided", "divided at", "divided again", "divided again at",
+    "summed", "loss form", "loss at",
 )  # fmt: skip
 """Properties of a loss that its gradients keep: who scaled it where, `hand` for a scale made by hand, `half` for the
 policy of a float16 layer it depends on, `vector` for one number per sample.
 """
 
-OF_GRADIENTS = (*OF_LOSS, "unscaled", "unscaled at", "unscaled again", "divided by hand", "taken", "distributed")
+OF_GRADIENTS = (
+    *OF_LOSS, "unscaled", "unscaled at", "unscaled again", "divided by hand", "hand divisor", "taken", "distributed",
+)  # fmt: skip
 """Properties of gradients that their sum keeps."""
 
 
@@ -51,6 +53,21 @@ def _may_be_scaled(value: Value) -> bool:
 def _plain_functions() -> frozenset[str]:
     """Library functions that give numbers, conditions, files or data."""
     return frozenset(key for key, fields in function_rows() if fields.get("makes") == "plain")
+
+
+def of_numbers(name: str, operands: tuple[Value, ...]) -> Record | None:
+    """What arithmetic with an optimizer's loss scale and no tensor gives: the scale, or its `inverse`; else None."""
+    known = [one for one in operands if isinstance(one, Record)]
+    scale = next((one for one in known if one.kind == "scale"), None)
+    if scale is None or any(one.kind == "tensor" for one in known):
+        return None
+    is_turned = name == "Div" and len(operands) == 2 and operands[1] is scale
+    return scale.having({"inverse": Constant(scale.get("inverse") != TRUE_VALUE)}) if is_turned else scale
+
+
+def divides(name: str, factor: Record) -> bool:
+    """Whether a product or quotient with an optimizer's loss scale takes the scale away."""
+    return (name != "Mult") != (factor.get("inverse") == TRUE_VALUE)
 
 
 def is_plain(key: str) -> bool:

@@ -6,6 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import dtypes, host_casts
 from mpfix.frameworks.events import Cast
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
@@ -18,6 +19,7 @@ from mpfix.semantic.values import (
     TRUE_VALUE,
     Arguments,
     At,
+    Constant,
     Library,
     Object,
     Record,
@@ -49,13 +51,31 @@ def _cast(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, 
 def cast(run: Run, operand: Value, dtype: Value, node: ast.AST) -> Value:
     """A tensor in another dtype."""
     run.emit(Cast(node, operand, dtype))
+    dtype = run.each(dtype, dtypes.as_dtype)
+    host_casts.note_cast(run, dtype, node)
+    before = dtypes.dtype_of(run, operand)
+    is_assumed = isinstance(operand, Record) and operand.get("call input") != NONE
+    by = dtypes.source(
+        dtypes.how_named(dtype, "cast"),
+        run.place(node),
+        position=Constant(1),
+        of=before,
+        assumed=TRUE_VALUE if is_assumed else NONE,
+    )
 
     def change(one: Value) -> Value:
         one = widened(one)
         if isinstance(one, Record) and one.kind == "gradients":
             return one
         properties = dict(one.properties) if isinstance(one, Record) else {"of": one, "scaled": scale_of(one)}
-        changed = {"dtype": dtype, "cast at": At(run.place(node)), "cast from": properties.get("dtype", NONE)}
+        changed = {
+            "dtype": dtype,
+            "dtype by": by,
+            "derived": NONE,
+            "array": NONE,
+            "cast at": At(run.place(node)),
+            "cast from": properties.get("dtype", NONE),
+        }
         return Record("tensor", run.place(node), {**properties, **changed})
 
     return run.each(operand, change)
@@ -123,7 +143,20 @@ def _traced(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments
 
 
 def _range(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-    return run.call(Library("builtins.range"), arguments, node)
+    dtype = arguments.keyword("dtype")
+    if dtype is not None and dtype != NONE:
+        named = run.each(dtype, dtypes.as_dtype)
+        if not isinstance(named, Constant) or named.value in dtypes.FLOATS:
+            by = dtypes.source(dtypes.how_named(named, "literal"), run.place(node))
+            return Record("tensor", run.place(node), {"dtype": named, "dtype by": by})
+    limits = [dtypes.dtype_of(run, one) for one in arguments.positional]
+    if any(isinstance(one, Constant) and isinstance(one.value, float) for one in arguments.positional):
+        by = dtypes.source("number", run.place(node))
+        return Record("tensor", run.place(node), {"dtype": Constant("float32"), "dtype by": by})
+    if any(isinstance(one, Constant) and one.value in dtypes.FLOATS for one in limits):
+        met = dtypes.joined(run, arguments.positional)
+        return Record("tensor", run.place(node), met.properties() if met is not None else {})
+    return run.call(Library("builtins.range"), Arguments(arguments.positional), node)
 
 
 def _call_first(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -170,7 +203,6 @@ FUNCTIONS: Functions = {
     "tensorflow.function": _traced,
     "tensorflow.autograph.experimental.do_not_convert": _traced,
     "tensorflow.range": _range,
-    "tensorflow.map_fn": _call_first,
     "tensorflow.while_loop": _call_first,
     "tensorflow.py_function": _call_first,
     "tensorflow.numpy_function": _call_first,

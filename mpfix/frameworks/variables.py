@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import sums
+from mpfix.frameworks import dtypes, half_statistics, sums
 from mpfix.frameworks.events import Accumulated, Overwritten, Reset
 from mpfix.frameworks.gradients import gradients_of
 from mpfix.frameworks.handlers import Functions, Methods
@@ -35,10 +35,13 @@ def make_variable(lib: KerasLibrary, run: Run, function: Library, arguments: Arg
     run.set(variable, "initial", initial)
     run.set(variable, "zero", TRUE_VALUE if sums.is_zero(initial) else NONE)
     run.set(variable, "made in", Constant(run.loops))
+    dtype = arguments.keyword("dtype")
+    run.set(variable, "dtype", dtypes.of_initial(run, initial) if dtype is None else run.each(dtype, dtypes.as_dtype))
     return variable
 
 
 def _assign_add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    half_statistics.note_assigned(run, receiver, "assign_add", node)
     given = arguments.get(0, "delta")
     added = gradients_of(lib, run, given, node) if given is not None else NONE
     if isinstance(receiver, Object):
@@ -64,9 +67,15 @@ def _assign(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, 
     given = arguments.get(0, "value")
     if not isinstance(receiver, Object) or given is None:
         return None
+    half_statistics.note_assigned(run, receiver, "assign", node)
     gradients = given if sums.is_zero(given) else gradients_of(lib, run, given, node)
     run.each(gradients, lambda one: _note_assigned(run, receiver, one, node))
     return receiver
+
+
+def _assign_sub(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    half_statistics.note_assigned(run, receiver, "assign_sub", node)
+    return None
 
 
 def _note_assigned(run: Run, variable: Object, value: Value, node: ast.AST) -> Value:
@@ -96,4 +105,5 @@ FUNCTIONS: Functions = {
 METHODS: Methods = {
     ("variable", "assign_add"): _assign_add,
     ("variable", "assign"): _assign,
+    ("variable", "assign_sub"): _assign_sub,
 }

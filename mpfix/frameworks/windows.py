@@ -110,6 +110,12 @@ def window_of(program: Program, occurrence: Occurrence, guard: Guard) -> Guard:
     return frozenset(one for one in guard if _is_periodic(program, loop, one[0], one[1]))
 
 
+def between_windows(program: Program, occurrence: Occurrence, guard: Guard) -> Guard:
+    """The literals of a guard that hold in all iterations but the last of each window."""
+    turned = window_of(program, occurrence, frozenset((condition, not holds) for condition, holds in guard))
+    return frozenset((condition, not holds) for condition, holds in turned)
+
+
 def window_length(update: Update) -> Value | None:
     """The number of iterations of an update's window; None where it cannot be told."""
     for condition, _ in update.window:

@@ -79,6 +79,7 @@ def _store_attribute(run: Run, owner: Value, name: str, value: Value, node: ast.
         case Class():
             run.store.write(owner.box, name, value, run.path, literals=run.limits.guard_literals)
         case Unknown():
+            run.library.store(run, owner, name, value, node)
             box = run.unknown_boxes.get(owner)
             if box is None:
                 box = run.unknown_boxes[owner] = run.store.new_box(TRUE)

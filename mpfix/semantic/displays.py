@@ -14,6 +14,7 @@ from mpfix.semantic.values import (
     Object,
     Sequence,
     Value,
+    derived,
 )
 
 
@@ -74,14 +75,20 @@ def joined_string(run: Run, node: ast.JoinedStr, frame: Frame) -> Value:
     from mpfix.semantic.expressions import evaluate
 
     parts: list[str] | None = []
+    shown: list[Value] = []
     for piece in node.values:
         value = evaluate(run, piece.value if isinstance(piece, ast.FormattedValue) else piece, frame)
+        if not isinstance(value, Constant):
+            shown.append(value)
         plain = isinstance(value, Constant) and not (isinstance(piece, ast.FormattedValue) and piece.format_spec)
         if parts is not None and plain and isinstance(value, Constant):
             parts.append(str(value.value))
         else:
             parts = None
-    return run.unknown(node) if parts is None else Constant("".join(parts))
+    if parts is None:
+        # two texts of one place are the same where they show the same
+        return derived("text", (*shown, run.place(node)), "")
+    return Constant("".join(parts))
 
 
 def slice_display(run: Run, node: ast.Slice, frame: Frame) -> Value:

@@ -298,10 +298,7 @@ def _denies(base: Guard, guard: Guard) -> bool:
             return True
         if type(condition) is Every and condition.guard <= base:
             return True
-    for condition, _ in base:
-        if type(condition) is Every and condition.guard <= guard:
-            return True
-    return False
+    return any(type(condition) is Every and condition.guard <= guard for condition, _ in base)
 
 
 def _shortened(literal: Literal, base: Guard) -> Guard:

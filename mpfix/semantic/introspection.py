@@ -112,7 +112,9 @@ def getattr_of(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
 def setattr_of(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
     owner, name, value = (argument(arguments, i) for i in range(3))
     if isinstance(owner, Object) and isinstance(name, Constant) and value is not None:
-        run.set(owner, str(name.value), value)
+        text = str(name.value)
+        if not run.library.store(run, owner, text, value, node):
+            run.set(owner, text, value)
     return NONE
 
 

@@ -66,6 +66,9 @@ class LibraryModel(Protocol):
     def constructed(self, run: Run, instance: Object, node: ast.AST) -> None:
         """Its `__init__` has run."""
 
+    def returned(self, run: Run, value: Value, node: ast.AST) -> None:
+        """A `return` of the program gives a value."""
+
     def item(self, run: Run, receiver: Value, key: Value, node: ast.AST) -> Value | None:
         """`receiver[key]` of a record or framework object."""
 

@@ -6,6 +6,7 @@ script with a `__main__` guard, a notebook, or a module that nobody imports.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ class FileIndex:
 
     root: str
     files: frozenset[str]
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for the same files."""
+        paths = "\0".join((self.root, *sorted(self.files)))
+        return hashlib.sha256(paths.encode("utf-8", "backslashreplace")).hexdigest()
 
     @cached_property
     def folders(self) -> frozenset[str]:

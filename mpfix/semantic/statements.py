@@ -76,6 +76,7 @@ def _return(run: Run, node: ast.Return, frame: Frame) -> None:
     path, mark = run.path, len(run.exits)
     value = evaluate(run, node.value, frame) if node.value else NONE
     if narrow(run, path, mark):
+        run.library.returned(run, value, node)
         frame.returns.append((run.path - frame.box.base, value))
         leave(run, RETURN, frame)
 

@@ -123,9 +123,9 @@ def _is_source(entry: os.DirEntry[str], top: str) -> bool:
 
 
 def _each_once(found: Iterable[_Found]) -> tuple[FoundFile, ...]:
-    """One name for each real file: no link where there is another name, then the first in order."""
+    """One name for each real file, the same in any order: no link where there is another name, then a relative one."""
     names: dict[str, str] = {}
-    for candidate in sorted(found, key=lambda candidate: candidate.is_link):
+    for candidate in sorted(found, key=lambda one: (one.is_link, os.path.isabs(one.path), one.path)):
         names.setdefault(os.path.realpath(candidate.path), candidate.path)
     return tuple(FoundFile(Path(name), _display(name)) for name in sorted(names.values(), key=_display))
 

@@ -66,7 +66,7 @@ class StubLibrary:
         return None
 
     finish = created = constructed = item = operator = iterate = truth = has_attribute = _nothing
-    is_instance = enter = exit = merge = widen = _nothing
+    is_instance = enter = exit = merge = widen = returned = _nothing
 
 
 def trace(source: str, *, limits: Limits | None = None, reuse: bool = True, last_pass: bool = False) -> Trace:

@@ -11,7 +11,7 @@ import pytest
 from mpfix.settings import Settings
 from mpfix.validate.measure import validate
 from mpfix.validate.plan import Options
-from mpfix.validation import ValidationReport, Verdict
+from mpfix.validation import ValidationReport
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
+from mpfix.frameworks.side_doors import is_bare_and_unscaled, side_doors
 from mpfix.frameworks.steps import Step, optimizer_evidence, scaled_beside, training_steps
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
@@ -33,23 +34,14 @@ def missing_loss_scaling(program: Program) -> Iterator[Finding]:
 
 
 def _lacks_scaling(program: Program, step: Step) -> bool:
-    if step.wrapped is None or step.state("off") == TRUE_VALUE or step.state("factor") != NONE:
+    if not step.wrapped:
+        # an optimizer that the model's own compile keeps is MP205
+        return is_bare_and_unscaled(program, step) and step.event.optimizer not in side_doors(program)
+    if step.state("off") == TRUE_VALUE or step.state("factor") != NONE:
         return False
-    if step.wrapped:
-        # on Keras 3 that is MP201; `minimize` of Keras 2 scales by itself
-        plain = program.generation == 2 and not step.is_minimize and step.is_plain
-        return plain and scaled_beside(program, step) is None
-    return _is_bare_and_unscaled(program, step)
-
-
-def _is_bare_and_unscaled(program: Program, step: Step) -> bool:
-    """Only a scale made by hand can protect an optimizer that is not wrapped."""
-    if step.of("hand") != NONE or step.of("divided by hand") != NONE or step.of("unscaled") != NONE:
-        return False
-    if step.of("scaled") == NONE:
-        return True
-    # `scale_loss` of a bare Keras 3 optimizer gives its argument back
-    return program.generation == 3 and step.scales_itself and not step.asked_as_keras_2
+    # on Keras 3 that is MP201; `minimize` of Keras 2 scales by itself
+    plain = program.generation == 2 and not step.is_minimize and step.is_plain
+    return plain and scaled_beside(program, step) is None
 
 
 def _message(program: Program, step: Step) -> str:

@@ -41,7 +41,7 @@ def _findings(moved: MovedNames) -> Iterator[Finding]:
             told.add(id(item.statement))
             yield _finding(moved, item.statement, _import_message(item, gone), gone.move, fix, reason)
     for use, gone in moved.uses:
-        # a type test against a removed class is a fault of its own, repaired here together with its import
+        # a type test against a removed class is MP218, repaired here together with its import
         if use.call is not None or not moved.is_type_test(use.node):
             yield _finding(moved, use.node, _use_message(use, gone), gone.move, fix, reason, _evidence(moved, use))
     for call in moved.policies:
@@ -79,9 +79,8 @@ def _finding(
 
 def _evidence(moved: MovedNames, use: NameUse) -> tuple[Evidence, ...]:
     """Where the removed name got its local spelling."""
-    if removed(use.binding.qualified) is None:
-        return ()
-    return (Evidence(Place(moved.module, use.binding.statement), f"`{use.binding.local}` is made here"),)
+    place = moved.removed_import(use)
+    return () if place is None else (Evidence(place, f"`{use.binding.local}` is made here"),)
 
 
 def _import_message(item: Import, gone: Removed) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from mpfix.frameworks.events import Clipped, OptimizerBuilt
-from mpfix.frameworks.steps import Step, touched, uses_of_optimizer
+from mpfix.frameworks.steps import Step, may_hold_the_scale, touched, uses_of_optimizer
 from mpfix.rewriting.edits import AddKeyword, DeleteStatement, MoveStatement, ReplaceExpression, ReplaceStatement
 from mpfix.semantic.program import Case, Program
 from mpfix.semantic.syntax import Place
@@ -88,11 +88,36 @@ def clip_inside(plan: Plan, step: Step) -> None:
         plan.is_unsafe = True
 
 
+def value_clip_inside(plan: Plan, step: Step, case: Case[Clipped]) -> None:
+    """Move one clip by value into the inner optimizer, which clips once an overflow has been looked for."""
+    others = [one for one in touched(plan.program, step) if one.place != case.place]
+    if others:
+        raise Refused(f"`{shown(_function(others[0].place))}` reads the gradients too")
+    call = case.place.node
+    limit = _times_scale(call) if isinstance(call, ast.Call) and may_hold_the_scale(case.value("threshold")) else None
+    _move_inside(plan, step, case, "clipvalue", limit)
+    plan.is_unsafe = True
+
+
+def _times_scale(call: ast.Call) -> ast.expr:
+    """The number of a limit that is written as a number times the loss scale."""
+    given = {one.arg: one.value for one in call.keywords}
+    limits = [*call.args[1:3], *(given[name] for name in ("clip_value_min", "clip_value_max") if name in given)]
+    parts = [(one.left, one.right) if isinstance(one, ast.BinOp) else (one, one) for one in limits]
+    numbers = [_number(left) for left, _ in parts]
+    scales = {ast.unparse(right) for _, right in parts}
+    if len(parts) != 2 or len(scales) != 1 or None in numbers or numbers[0] != -(numbers[1] or 0):
+        raise Refused("the limits of the clip are not one constant times the scale and its negative")
+    if not all(isinstance(one, ast.BinOp) and isinstance(one.op, ast.Mult) for one in limits):
+        raise Refused("the limits of the clip are not one constant times the scale and its negative")
+    return parts[1][0]
+
+
 def _function(place: Place) -> ast.AST:
     return place.node.func if isinstance(place.node, ast.Call) else place.node
 
 
-def _move_inside(plan: Plan, step: Step, case: Case[Clipped], keyword: str) -> None:
+def _move_inside(plan: Plan, step: Step, case: Case[Clipped], keyword: str, limit: ast.expr | None = None) -> None:
     program, call = plan.program, case.place.node
     assert isinstance(call, ast.Call)
     if function_of(program, _outermost(program, call)) is not function_of(program, step.gradient.node):
@@ -100,7 +125,7 @@ def _move_inside(plan: Plan, step: Step, case: Case[Clipped], keyword: str) -> N
     blocks = (block_of(program, step.gradient.node), block_of(program, step.applied.node))
     if block_of(program, call) not in blocks:
         raise Refused("the clip is not done in every step")
-    threshold = _threshold(call, keyword)
+    threshold = limit or _threshold(call, keyword)
     maker = sole_constructor(program, step)
     if step.state("clips") == Constant(True):
         raise Refused("the inner optimizer clips already")

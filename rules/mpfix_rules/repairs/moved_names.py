@@ -11,7 +11,7 @@ from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.moves import Removed, removed
 from mpfix.rewriting.edits import AddKeyword, Intent, RemoveArgument, ReplaceExpression, ReplaceStatement
 from mpfix.semantic.names import Import, NamesResult, NameUse, dotted
-from mpfix.semantic.syntax import Module
+from mpfix.semantic.syntax import Module, Place
 
 POLICY = "keras.mixed_precision.Policy"
 WRAPPER = "keras.mixed_precision.LossScaleOptimizer"
@@ -61,11 +61,18 @@ class MovedNames:
         return tuple(call for call in calls if call is not None and _keyword(call, "loss_scale") is not None)
 
     def is_type_test(self, node: ast.AST) -> bool:
-        """Whether `node` is what an `isinstance` compares with."""
-        parent = self._parents.get(node)
-        if isinstance(parent, ast.Tuple):
-            parent = self._parents.get(parent)
-        return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "isinstance"
+        """Whether `node` is what an `isinstance` or `issubclass` compares with, or what a type is compared to."""
+        child, parent = node, self._parents.get(node)
+        while isinstance(parent, (ast.Tuple, ast.BinOp)):
+            child, parent = parent, self._parents.get(parent)
+        if isinstance(parent, ast.Call):
+            is_builtin = isinstance(parent.func, ast.Name) and parent.func.id in ("isinstance", "issubclass")
+            return is_builtin and child in parent.args[1:]
+        return isinstance(parent, ast.Compare) and any(_is_type(one) for one in (parent.left, *parent.comparators))
+
+    def removed_import(self, use: NameUse) -> Place | None:
+        """The import that gives the leading name of a use, where it imports what was removed."""
+        return None if removed(use.binding.qualified) is None else Place(self.module, use.binding.statement)
 
     def edits(self) -> tuple[Intent, ...]:
         """Everything that the module needs to use today's names.
@@ -294,6 +301,13 @@ def _asks_for_version(test: ast.expr) -> bool:
         if name == "hasattr" or "version" in name.lower():
             return True
     return False
+
+
+def _is_type(node: ast.expr) -> bool:
+    """`type(x)` or `x.__class__`."""
+    if isinstance(node, ast.Attribute):
+        return node.attr == "__class__"
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
 
 
 def _catches_missing(handler: ast.ExceptHandler) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
 from mpfix.frameworks.events import OptimizerBuilt
 from mpfix.frameworks.steps import Step, siblings
@@ -35,6 +36,16 @@ APART = "the tape and its gradient are in different functions"
 def repaired(program: Program, step: Step) -> Offer:
     """Everything that a step lacks of loss scaling; where that changes training, a vector loss is averaged as well."""
     return planned(program, lambda plan: _repair(plan, step))
+
+
+def repaired_all(program: Program, steps: Iterable[Step]) -> Offer:
+    """Everything that the steps of one optimizer lack: a wrapper that only some scale for is worse than none."""
+
+    def build(plan: Plan) -> None:
+        for step in steps:
+            _repair(plan, step)
+
+    return planned(program, build)
 
 
 def averaged(program: Program, step: Step) -> Offer:

@@ -1,0 +1,124 @@
+"""Operands of one operation in different dtypes, one of them half: what fixed the other one, and why it is half."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mpfix.frameworks.dtypes import FLOATS, HALVES, NumberTensor, source
+from mpfix.frameworks.operations import DtypesMet
+from mpfix.semantic.guards import Guard, conjoin
+from mpfix.semantic.program import Case, Program, alternatives, fact
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, TRUE_VALUE, Choice, Constant, Object, Record, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """An operation on a half tensor and one whose dtype something fixed.
+
+    `how` says what did (`cast`, `default`, `literal`, `number`, `floatx`, `self.dtype`, `variable`), `maker` where;
+    both are None where nobody knows. `policy` is where the half dtype was decided.
+    """
+
+    case: Case[DtypesMet]
+    half: Value
+    fixed: Value
+    half_dtype: str
+    fixed_dtype: str
+    how: str | None
+    maker: Place | None
+    policy: Record | None
+    source: Record | None = None
+    """The `dtype source` that `how` and `maker` are of."""
+
+    @property
+    def place(self) -> Place:
+        """The operation."""
+        return self.case.place
+
+    @property
+    def guard(self) -> Guard:
+        """Under which condition both dtypes are those."""
+        return self.case.guard
+
+    @property
+    def promotes(self) -> bool:
+        """Whether float32 comes out instead of an error."""
+        return self.case.event.promotes
+
+    @property
+    def in_call(self) -> bool:
+        """Whether it happens in the `call` of a layer or model."""
+        return isinstance(self.case.event.scope, Object)
+
+
+@fact
+def clashes_in_layers(program: Program) -> tuple[tuple[Clash, ...], ...]:
+    """Clashes in the `call` of layers and models and between layers of functional models, by what fixed the dtype."""
+    found: dict[tuple[Place, str], list[Clash]] = {}
+    for clash in dtype_clashes(program):
+        if clash.policy is not None and clash.maker is not None and clash.how is not None and _is_in_model(clash):
+            found.setdefault((clash.maker, clash.how), []).append(clash)
+    return tuple(tuple(same) for same in found.values())
+
+
+def _is_in_model(clash: Clash) -> bool:
+    half = clash.half
+    return clash.in_call or (isinstance(half, Record) and half.get("symbolic") == TRUE_VALUE)
+
+
+@fact
+def clashes_in_losses(program: Program) -> tuple[Clash, ...]:
+    """Clashes outside of layers, of what a model gave with something in float32: one for each operation."""
+    found: dict[Place, Clash] = {}
+    for clash in dtype_clashes(program):
+        half = clash.half
+        if clash.policy is None or clash.promotes or not isinstance(half, Record) or _is_in_model(clash):
+            continue
+        if isinstance(half.get("model"), (Object, Choice)):
+            found.setdefault(clash.place, clash)
+    return tuple(found.values())
+
+
+@fact
+def dtype_clashes(program: Program) -> tuple[Clash, ...]:
+    """Every operation on a half tensor and one in float32 or float64, in order."""
+    return tuple(_clashes(program))
+
+
+def _clashes(program: Program) -> Iterator[Clash]:
+    for case in program.cases(DtypesMet, "left_dtype", "right_dtype"):
+        left, right = case.constant("left_dtype"), case.constant("right_dtype")
+        if left in HALVES and right in FLOATS and right not in HALVES:
+            yield from _clash(program, case, case.event.left, case.event.right, left, right)
+        elif right in HALVES and left in FLOATS and left not in HALVES:
+            yield from _clash(program, case, case.event.right, case.event.left, right, left)
+
+
+def _clash(
+    program: Program, case: Case[DtypesMet], half: Value, fixed: Value, half_dtype: str, fixed_dtype: str
+) -> Iterator[Clash]:
+    policy = case.event.policy
+    record = policy if isinstance(policy, Record) and policy.kind == "policy" else None
+    by = _source(fixed)
+    if by == NONE:
+        yield Clash(case, half, fixed, half_dtype, fixed_dtype, None, None, record)
+        return
+    for guard, one in alternatives(by, case.guard):
+        narrower = conjoin(case.guard, guard)
+        if narrower is None or not isinstance(one, Record):
+            continue
+        for more, how in alternatives(one.get("how"), narrower):
+            joined = conjoin(narrower, more)
+            if joined is not None and isinstance(how, Constant):
+                narrowed = replace(case, guard=joined)
+                yield Clash(narrowed, half, fixed, half_dtype, fixed_dtype, how.value, one.place, record, one)
+
+
+def _source(fixed: Value) -> Value:
+    if isinstance(fixed, Record):
+        return fixed.get("dtype by")
+    if isinstance(fixed, NumberTensor):
+        return fixed.source
+    return source("variable", fixed.place) if isinstance(fixed, Object) else NONE

@@ -1,0 +1,137 @@
+"""Operations on tensors that are in half precision for sure, as rules ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mpfix.frameworks.half_values import HalfComputed, number_of
+from mpfix.frameworks.policies import COMPUTE_DTYPES
+from mpfix.frameworks.training import HALF
+from mpfix.semantic.guards import Guard
+from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
+from mpfix.semantic.run import Occurrence
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, At, Constant, Record, Sequence, Value, widened
+
+FLOAT16_INFINITE = 65520.0
+"""The first number that is infinite in float16."""
+FLOAT16_ZERO = 2.0**-25
+"""Numbers up to this one are 0 in float16."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfOperation:
+    """An operation on a tensor of `dtype`, float16 or bfloat16; `other` is its other operand, None where it has none.
+
+    `computed` is the operation that made the tensor, `policy` the one that it is in half by, as far as is known;
+    `is_right` whether the tensor is the second operand.
+    """
+
+    place: Place
+    guard: Guard
+    how: str
+    key: str
+    tensor: Record
+    dtype: str
+    computed: str | None
+    policy: Value
+    other: Value
+    is_right: bool
+    axis: Value
+    function: object = None
+
+    @property
+    def number(self) -> float | None:
+        """The other operand, where it is a plain number."""
+        return number_of(self.other)
+
+    def text(self, name: str) -> str | None:
+        """A word that the tensor remembers."""
+        value = self.tensor.get(name)
+        return value.value if isinstance(value, Constant) and isinstance(value.value, str) else None
+
+
+def half_operations(program: Program, *kinds: str) -> Iterator[HalfOperation]:
+    """The operations of these kinds on half tensors, in order."""
+    return (one for one in _operations(program) if one.how in kinds)
+
+
+@fact
+def _operations(program: Program) -> tuple[HalfOperation, ...]:
+    found: dict[HalfOperation, None] = {}
+    for occurrence in program.happened(HalfComputed):
+        for side, other in (("left", "right"), ("right", "left")):
+            for one in _of_side(occurrence, side, other):
+                found.setdefault(one)
+    return tuple(found)
+
+
+def _of_side(occurrence: Occurrence, side: str, other: str) -> Iterator[HalfOperation]:
+    event = occurrence.event
+    assert isinstance(event, HalfComputed)
+    paths = (side, f"{side}.dtype", f"{side}.policy", f"{side}.computed", other)
+    for case in cases_of(occurrence, *paths, allow_unknown=True):
+        tensor, dtype = widened(case.value(side)), case.constant(f"{side}.dtype")
+        if isinstance(tensor, Record) and tensor.kind == "tensor" and dtype in HALF:
+            computed, policy = case.constant(f"{side}.computed"), _policy(case, side, dtype)
+            yield HalfOperation(
+                case.place, case.guard, event.how, event.key, tensor, dtype, computed, policy, case.value(other),
+                side == "right", event.axis, occurrence.function,
+            )  # fmt: skip
+
+
+def _policy(case: Case[HalfComputed], side: str, dtype: str) -> Value:
+    """The policy that a tensor is in half by: its own, else the global one where that computes in its dtype."""
+    for policy in (case.value(f"{side}.policy"), widened(case.event.policy)):
+        names = alternatives(policy.get("name"), case.guard) if isinstance(policy, Record) else []
+        if any(isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) == dtype for _, one in names):
+            return policy
+    return NONE
+
+
+def rounds_to_one(number: float, dtype: str) -> bool:
+    """Whether a number below 1 is 1 in a half dtype."""
+    return 1.0 > number >= 1.0 - (2.0**-12 if dtype == "float16" else 2.0**-9)
+
+
+SQUARES = frozenset({"square", "abs", "Mult", "Pow"})
+"""Operations before a sum that show that it runs over elements: products, squares, distances."""
+
+
+def is_large_sum(one: HalfOperation) -> bool:
+    """Whether a sum runs over a whole tensor of pixels or tokens, or over products of the elements of one."""
+    if one.tensor.get("loss at") != NONE or one.tensor.get("reduced") != NONE or _axes(one.axis) < MANY_AXES:
+        return False
+    return has_many_axes(one) or (one.tensor.get("rank") == NONE and one.computed in SQUARES)
+
+
+def has_many_axes(one: HalfOperation) -> bool:
+    """Whether a tensor is known to be one of pixels or tokens."""
+    rank = one.tensor.get("rank")
+    return isinstance(rank, Constant) and isinstance(rank.value, int) and rank.value >= IMAGE_RANK
+
+
+MANY_AXES = 2
+IMAGE_RANK = 3
+
+
+def _axes(axis: Value) -> int:
+    """How many axes a reduction runs over: all of them where it names none."""
+    axis = widened(axis)
+    if axis == NONE:
+        return MANY_AXES
+    return len(axis.items) if isinstance(axis, Sequence) and not axis.open else 1
+
+
+def divisors_of_squares(program: Program) -> Iterator[tuple[Place, HalfOperation]]:
+    """Where float16 squares are summed or averaged whose root something is divided by, with the division."""
+    seen: set[Place] = set()
+    for one in half_operations(program, "Div", "Mult", "reciprocal"):
+        place = one.tensor.get("variance at")
+        if one.dtype != "float16" or not isinstance(place, At) or one.number is not None or place.place in seen:
+            continue
+        is_root = one.computed == "rsqrt" if one.how == "Mult" else one.computed in ("sqrt", "Pow")
+        if is_root and (one.how != "Div" or one.is_right):
+            seen.add(place.place)
+            yield place.place, one

@@ -1,0 +1,171 @@
+"""Strategies that train several replicas of a model: what is made in their scopes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks.events import (
+    Applied,
+    Compiled,
+    Fitted,
+    OptimizerBuilt,
+    PolicySet,
+    Predicted,
+    StrategyMade,
+    TrainedUnseen,
+)
+from mpfix.frameworks.handlers import Methods
+from mpfix.semantic.guards import Guard, conjoin
+from mpfix.semantic.library import Event
+from mpfix.semantic.program import Case, Program, alternatives, fact
+from mpfix.semantic.run import Occurrence, Run
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, TRUE_VALUE, Arguments, Object, Record, Sequence, Value
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+SCOPE = "strategy scope"
+"""Kind of what `strategy.scope()` gives."""
+
+MIRRORED = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
+HALF = "mixed_float16"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeEntered(Event):
+    """`with strategy.scope():` begins."""
+
+    strategy: Value
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeLeft(Event):
+    """It ends."""
+
+    strategy: Value
+
+
+def _scope(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    scope = run.new_object(SCOPE, node)
+    run.set(scope, "strategy", receiver)
+    return scope
+
+
+def enter(run: Run, scope: Object, node: ast.AST) -> Value:
+    """`with strategy.scope():` begins; a name bound to it is of no interest."""
+    run.emit(ScopeEntered(node, run.get(scope, "strategy")))
+    return NONE
+
+
+def leave(run: Run, scope: Object, node: ast.AST) -> None:
+    """The `with` block of a scope ends."""
+    run.emit(ScopeLeft(node, run.get(scope, "strategy")))
+
+
+METHODS: Methods = {("strategy", "scope"): _scope}
+
+
+# -- what rules ask
+
+
+@dataclass(frozen=True)
+class UnseenOverflow:
+    """A strategy of several replicas in whose scope a loss scale optimizer is put around another one."""
+
+    strategy: Place
+    policy: Place | None
+    wrapped: Place
+    guard: Guard
+
+
+@fact
+def unseen_overflows(program: Program) -> tuple[UnseenOverflow, ...]:
+    """The strategies on Keras 3 whose other replicas may overflow without anybody noticing; each once."""
+    found: dict[Place, UnseenOverflow] = {}
+    for made, wrapping, guard in _wrapped_in_scopes(program) if program.generation == 3 else ():
+        policy = _policy(program, guard)
+        if policy is not None and made.place not in found:
+            joined = conjoin(guard, policy.guard)
+            if joined is not None:
+                found[made.place] = UnseenOverflow(made.place, policy.at("policy"), wrapping, joined)
+    return tuple(found.values())
+
+
+def _wrapped_in_scopes(program: Program) -> Iterator[tuple[Occurrence, Place, Guard]]:
+    """Each strategy of several replicas with what wraps an optimizer in one of its scopes."""
+    made = [one for one in program.happened(StrategyMade) if _is_mirrored(one)]
+    inside: list[Value] = []
+    wrapping = {(one.occurrence.order, one.place): one.guard for one in _wrappings(program)}
+    for occurrence in program.happened(ScopeEntered, ScopeLeft, Compiled, OptimizerBuilt) if made else ():
+        event = occurrence.event
+        if isinstance(event, ScopeEntered):
+            inside.append(event.strategy)
+        elif isinstance(event, ScopeLeft):
+            inside = inside[:-1]
+        elif (occurrence.order, occurrence.place) in wrapping and inside:
+            for one in made:
+                guard = conjoin(one.guard, wrapping[occurrence.order, occurrence.place])
+                if guard is not None and any(_is_of(strategy, one) for strategy in inside):
+                    yield one, occurrence.place, guard
+
+
+def _wrappings(program: Program) -> Iterator[Case[Compiled] | Case[OptimizerBuilt]]:
+    """Where compile, or the program, puts a loss scale optimizer around another one."""
+    for case in program.cases(Compiled, "wrapped"):
+        if case.value("wrapped") == TRUE_VALUE and not _is_only_used(program, case.event.model):
+            yield case
+    if _trains(program):
+        for built in program.cases(OptimizerBuilt):
+            if built.event.inner != NONE and not _is_only_compiled(program, built.event.optimizer):
+                yield built
+
+
+def _is_only_compiled(program: Program, optimizer: Object) -> bool:
+    """Whether all that an optimizer is for is to compile models that are never trained."""
+    given = [
+        event for event in program.events(Compiled) if any(one is optimizer for _, one in alternatives(event.optimizer))
+    ]
+    return bool(given) and all(_is_only_used(program, event.model) for event in given)
+
+
+def _trains(program: Program) -> bool:
+    """Whether anything is trained, if only a model that nobody can name."""
+    unseen = (
+        ast.unparse(event.node.func) for event in program.events(TrainedUnseen) if isinstance(event.node, ast.Call)
+    )
+    return bool(program.happened(Applied, Fitted)) or any(text.endswith((".fit", ".train_on_batch")) for text in unseen)
+
+
+def _is_only_used(program: Program, model: Object) -> bool:
+    """Whether a model predicts or is evaluated, and is never trained."""
+    trained = any(event.model is model for event in program.events(Fitted))
+    return not trained and any(event.model is model for event in program.events(Predicted))
+
+
+def _is_mirrored(made: Occurrence) -> bool:
+    """Whether a strategy has several replicas where there are several devices, and is not given just one."""
+    event = made.event
+    assert isinstance(event, StrategyMade)
+    if event.key.rpartition(".")[2] not in MIRRORED:
+        return False
+    if isinstance(event.devices, Sequence):
+        return event.devices.open or len(event.devices.items) > 1
+    return event.devices == NONE
+
+
+def _is_of(strategy: Value, made: Occurrence) -> bool:
+    """Whether a scope is that of a strategy, as far as it can be told."""
+    return any(isinstance(one, Object) and one.place == made.place for _, one in alternatives(strategy))
+
+
+def _policy(program: Program, guard: Guard) -> Case[PolicySet] | None:
+    """Where mixed_float16 is set."""
+    for case in program.cases(PolicySet, "policy", "policy.name"):
+        is_half = case.constant("policy.name") == HALF and isinstance(case.value("policy"), Record)
+        if is_half and conjoin(case.guard, guard) is not None:
+            return case
+    return None

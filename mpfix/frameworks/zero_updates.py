@@ -1,0 +1,74 @@
+"""Updates with zeros in place of gradients while a window of micro batches is not full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mpfix.frameworks.events import Applied
+from mpfix.frameworks.windows import between_windows
+from mpfix.semantic.guards import Guard
+from mpfix.semantic.program import Case, Program, cases_of, fact
+from mpfix.semantic.run import Occurrence
+from mpfix.semantic.syntax import Place
+from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Object, Record, Value
+
+MOVING = frozenset({"adam", "adamw", "adamax", "nadam", "lion", "lamb"})
+"""Optimizers with a momentum: the weights move on with gradients of zero."""
+
+DECAYING = frozenset({"rmsprop", "adadelta"})
+"""Optimizers whose mean of squares shrinks with gradients of zero, so that the next update is larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroUpdate:
+    """An update between windows whose gradients are `zeros`; `moves` is whether it changes weights all the same."""
+
+    case: Case[Applied]
+    guard: Guard
+    zeros: Place
+    optimizer: str
+    moves: bool
+
+
+@fact
+def zero_updates(program: Program) -> tuple[ZeroUpdate, ...]:
+    """Updates by optimizers with a state that get zeros in the iterations between windows."""
+    return tuple(
+        one for occurrence in program.happened(Applied) for one in _zero_updates(program, list(_cases(occurrence)))
+    )
+
+
+def _cases(occurrence: Occurrence) -> Iterator[Case[Applied]]:
+    paths = ("gradients", "gradients.zeros", "optimizer", "state.inner", "state.momentum")
+    yield from cases_of(occurrence, *paths, allow_unknown=True)
+
+
+def _zero_updates(program: Program, cases: list[Case[Applied]]) -> Iterator[ZeroUpdate]:
+    if all(_is_zero(case) for case in cases):
+        return
+    for case in cases:
+        between = between_windows(program, case.occurrence, case.guard)
+        zeros = case.value("gradients")
+        name = _name(case)
+        if _is_zero(case) and between and isinstance(zeros, Record) and name is not None:
+            yield ZeroUpdate(case, case.guard - between, zeros.place, name, name.lower() not in DECAYING)
+            return
+
+
+def _is_zero(case: Case[Applied]) -> bool:
+    return case.value("gradients.zeros") == TRUE_VALUE
+
+
+def _name(case: Case[Applied]) -> str | None:
+    """The class of an optimizer that remembers earlier gradients; None for others and where nobody knows."""
+    inner = case.value("state.inner")
+    optimizer = inner if inner != NONE else case.value("optimizer")
+    name = optimizer.key.rpartition(".")[2] if isinstance(optimizer, Object) and optimizer.cls is None else ""
+    if name.lower() in MOVING | DECAYING:
+        return name
+    return name if name.lower() == "sgd" and _is_positive(case.value("state.momentum")) else None
+
+
+def _is_positive(value: Value) -> bool:
+    return isinstance(value, Constant) and isinstance(value.value, (int, float)) and value.value > 0
