@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mpfix import __version__
 from mpfix.cli import console, options, validate_options
 from mpfix.cli.exit_status import ExitStatus
 from mpfix.cli.progress import progress_bar
-from mpfix.validation import ValidationReport
+
+if TYPE_CHECKING:
+    from mpfix.validation import ValidationReport
 
 
 def validate(

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import step_logs
-from mpfix.frameworks.events import Applied, GradientTaken
+from mpfix.frameworks.events import Applied, GradientTaken, Scaled
 from mpfix.frameworks.loss_divisions import LossDivided, is_count
 from mpfix.frameworks.surroundings import scope_around, statements_around
 from mpfix.semantic.containers import list_content
@@ -201,12 +201,20 @@ def _reports_of(program: Program, kind: type[LossReported] | type[LossReturned])
 
 def _overwritten(program: Program, scaling: Place) -> str:
     """The name that a statement takes from a loss for the scaled one; empty where the loss keeps its name."""
-    statement = statements_around(scope_around(program, scaling), scaling.node)[-1:]
-    if not statement or not isinstance(statement[0], ast.Assign) or not isinstance(scaling.node, ast.Call):
+    # a helper may do the scaling: what counts is the statement that keeps what it gives
+    chains = [one.chain for one in program.happened(Scaled) if one.place == scaling]
+    places = dict.fromkeys((scaling, *(place for chain in chains for place in reversed(chain))))
+    return next((name for place in places if (name := _name_taken_over(program, place))), "")
+
+
+def _name_taken_over(program: Program, place: Place) -> str:
+    """The name that a call is given and whose value it replaces."""
+    statement = statements_around(scope_around(program, place), place.node)[-1:]
+    if not statement or not isinstance(statement[0], ast.Assign) or not isinstance(place.node, ast.Call):
         return ""
-    given = [ast.unparse(one) for one in (*scaling.node.args[:1], *(one.value for one in scaling.node.keywords))]
+    given = [ast.unparse(one) for one in (*place.node.args, *(one.value for one in place.node.keywords))]
     targets = [ast.unparse(one) for one in statement[0].targets]
-    return given[0] if given[:1] == targets else ""
+    return targets[0] if len(targets) == 1 and targets[0] in given else ""
 
 
 def _carries(fields: Mapping[str, Value]) -> bool:
