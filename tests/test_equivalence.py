@@ -1,4 +1,4 @@
-"""Every example of every page in eight disguises: the same program must give the same findings on the same lines.
+"""Every example of every page in nine disguises: the same program must give the same findings on the same lines.
 
 What a page excepts stands under its Limits, one line each: `- equivalence: DISGUISE: HEADING: reason`. `*` is all.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from disguises import DISGUISES, disguise
 from page_examples import Example, Page, examples, pages, settings_for, shown
+from two_modules import MODULE, halves
 
 import mpfix
 from mpfix.diagnostic import Diagnostic
@@ -20,7 +21,12 @@ MAX_EXCEPTIONS = 0.05
 
 # the rules of the engine judge text and comments, which a disguise does not keep
 SUBJECTS = [example for example in examples() if example.page.rule.family != "engine" and len(example.files) == 1]
-PAIRS = [(example, name) for example in SUBJECTS for name in DISGUISES]
+TWO_MODULES = "two modules"
+HALVES = {example.id: found for example in SUBJECTS if (found := halves(example.files[0][1])) is not None}
+PAIRS = [
+    *((example, name) for example in SUBJECTS for name in DISGUISES),
+    *((example, TWO_MODULES) for example in SUBJECTS if example.id in HALVES),
+]
 
 
 def is_excepted(example: Example, name: str) -> bool:
@@ -33,7 +39,11 @@ def is_excepted(example: Example, name: str) -> bool:
 
 @pytest.mark.parametrize(
     ("example", "name"),
-    [pytest.param(one, name, id=f"{one.id} [{name}]") for one, name in PAIRS if not is_excepted(one, name)],
+    [
+        pytest.param(one, name, id=f"{one.id} [{name}]")
+        for one, name in PAIRS
+        if name != TWO_MODULES and not is_excepted(one, name)
+    ],
 )
 def test_disguise_gives_the_same_findings_on_the_same_lines(example: Example, name: str, tmp_path: Path) -> None:
     ((_, source),) = example.files
@@ -53,6 +63,27 @@ def test_disguise_gives_the_same_findings_on_the_same_lines(example: Example, na
     }, told
 
 
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(one, id=one.id) for one, name in PAIRS if name == TWO_MODULES and not is_excepted(one, TWO_MODULES)],
+)
+def test_two_modules_give_the_same_findings_on_the_same_lines(example: Example, tmp_path: Path) -> None:
+    module, script = HALVES[example.id]
+    (tmp_path / f"{MODULE}.py").write_text(module, encoding="utf-8", newline="")
+    (tmp_path / "train.py").write_text(script, encoding="utf-8", newline="")
+
+    report = mpfix.check([tmp_path], settings_for(example), with_fixes=False)
+
+    assert not report.errors
+    assert {(item.span.start.row, item.code) for item in report.diagnostics} == {
+        (line, code) for _, line, code in example.expected
+    }, f"{module}\n# ---\n{script}\n{shown(report)}"
+
+
+def test_most_examples_can_be_cut_in_two() -> None:
+    assert len(HALVES) > len(SUBJECTS) / 2
+
+
 def test_exceptions_are_few(record_property: Callable[[str, object], None]) -> None:
     excepted = [(example.id, name) for example, name in PAIRS if is_excepted(example, name)]
 
@@ -64,7 +95,7 @@ def test_exceptions_are_few(record_property: Callable[[str, object], None]) -> N
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.rule.code) for page in pages() if page.exceptions])
 def test_exceptions_name_a_disguise_and_a_heading(page: Page) -> None:
     for name, heading, _ in page.exceptions:
-        assert name in ("*", *DISGUISES)
+        assert name in ("*", *DISGUISES, TWO_MODULES)
         assert heading in ("*", *page.sentences)
 
 

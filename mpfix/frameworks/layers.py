@@ -226,6 +226,11 @@ def output_dtype(lib: KerasLibrary, run: Run, layer: Object, name: str) -> Value
         # what looks words up gives their numbers, or float32 in other modes
         is_open = output == "unknown" or (output == "int64" and run.get(layer, "argument output_mode") != NONE)
         return Unknown(("dtype", layer), "dtype") if is_open else Constant(output)
+    if name == "UpSampling2D" and lib.generation == 2:
+        # `tf.image.resize` gives float32, but for the nearest neighbour
+        method = run.get(layer, "argument interpolation")
+        if method not in (NONE, Constant("nearest")):
+            return Constant("float32") if isinstance(method, Constant) else Unknown(("dtype", layer), "dtype")
     inner = run.get(layer, "argument layer") if name == "Bidirectional" and lib.generation == 2 else NONE
     return compute_dtype(run, run.get(inner if isinstance(inner, Object) else layer, "policy"))
 
