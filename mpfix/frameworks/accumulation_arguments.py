@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mpfix.frameworks import rows
 from mpfix.frameworks.stores import AttributeSet
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, cases_of, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -19,7 +19,7 @@ SMALLEST = 2
 """Micro batches of the shortest window that the argument takes."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class AccumulationAsked(Event):
     """The argument was given to `owner`: `optimizer` (its constructor), `compile` or `fit`.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks.handlers import Functions
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -86,7 +86,7 @@ SAME = frozenset({"reshape", "copy", "transpose", "ravel", "flatten"})
 """Methods that keep the number of elements and their dtype."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ArrayMade(Event):
     """NumPy made an array of `count` elements; `dtype` is its name."""
 
@@ -94,7 +94,7 @@ class ArrayMade(Event):
     dtype: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ArraysGiven(Event):
     """Whole arrays become tensors: `by` the key of a function, or a method of a model such as `fit`.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks import dtypes
 from mpfix.frameworks.handlers import Functions, Method, Methods
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Case, Program, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ContainerFilled(Event):
     """A tensor of `value_dtype` was put into a container of `dtype`, made at `maker`.
 

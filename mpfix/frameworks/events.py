@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.values import NONE, LoopKey, Object, Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class PolicySet(Event):
     """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown; `before` was it.
 
@@ -24,21 +22,21 @@ class PolicySet(Event):
     rewrite: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class PolicyMade(Event):
     """A policy object was made, by name; nothing has it yet."""
 
     policy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class PolicyUsed(Event):
     """A policy object was given to something: it is set, a layer has it, or somebody unseen may set it."""
 
     policy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class RewriteSwitched(Event):
     """The graph rewrite `auto_mixed_precision` was switched: `on` is true, false or unknown.
 
@@ -52,7 +50,7 @@ class RewriteSwitched(Event):
     policy: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class StrategyMade(Event):
     """A distribution strategy was constructed while `policy` was the global one; `devices` are those it was given."""
 
@@ -61,14 +59,14 @@ class StrategyMade(Event):
     devices: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LayerMapped(Event):
     """A layer worked inside a function that a dataset maps over its elements."""
 
     layer: Object
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class FloatxSet(Event):
     """`set_floatx(name)`. `fixed` is the place of the layer or policy that already fixed the policy of layers.
 
@@ -81,7 +79,7 @@ class FloatxSet(Event):
     policy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LayerBuilt(Event):
     """A layer was constructed under `policy`, its own or the global one.
 
@@ -98,7 +96,7 @@ class LayerBuilt(Event):
     trains: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ModelBuilt(Event):
     """A model object was constructed under `policy`."""
 
@@ -106,7 +104,7 @@ class ModelBuilt(Event):
     policy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ModelOutput(Event):
     """A tensor that leaves a model: the output `index` of `count`, under the `names` of its key and its layer.
 
@@ -122,7 +120,7 @@ class ModelOutput(Event):
     is_part: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class OptimizerBuilt(Event):
     """An optimizer was constructed; `wrapper` when it is a loss scale optimizer around `inner`."""
 
@@ -131,7 +129,7 @@ class OptimizerBuilt(Event):
     inner: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Compiled(Event):
     """`model.compile(...)`: `optimizer` as given.
 
@@ -147,26 +145,26 @@ class Compiled(Event):
     wrapped: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class TrainedUnseen(Event):
     """`compile` or `fit` of a model that nobody can name."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Fitted(Event):
     """`model.fit(...)` or `train_on_batch`."""
 
     model: Object
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Predicted(Event):
     """`model.predict(...)`, `model.evaluate(...)` and their like: the model is used, not trained."""
 
     model: Object
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LossComputed(Event):
     """A loss of predictions. `form`: `class`, `function` or `raw`; `loss` the tensor record it gives.
 
@@ -180,14 +178,14 @@ class LossComputed(Event):
     kind: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LogTaken(Event):
     """The logarithm of a tensor was taken."""
 
     operand: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Cast(Event):
     """A tensor was cast: `operand` before, `dtype` after."""
 
@@ -195,7 +193,7 @@ class Cast(Event):
     dtype: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class HalfInput(Event):
     """A tensor that was just cast to half is the input of `layer`, the first one of what it is given to.
 
@@ -212,7 +210,7 @@ class HalfInput(Event):
     takes_integers: bool
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ModelCalled(Event):
     """A model was applied to `inputs` in training code, not inside another model; `recording` while a tape was open."""
 
@@ -221,7 +219,7 @@ class ModelCalled(Event):
     recording: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class TapeOpened(Event):
     """`with GradientTape(...)` began to record; `persistent` as it was made."""
 
@@ -229,21 +227,21 @@ class TapeOpened(Event):
     persistent: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class TapeGiven(Event):
     """A tape was handed to code outside the project."""
 
     tape: Object
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class GradientsGiven(Event):
     """Gradients were handed to a function nobody knows while a tape recorded."""
 
     gradients: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class GradientTaken(Event):
     """`tape.gradient(target, sources)`; `inside` whether the tape was still recording.
 
@@ -260,7 +258,7 @@ class GradientTaken(Event):
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Scaled(Event):
     """A loss was multiplied by the loss scale of `optimizer`; `recording`: a tape may have been recording."""
 
@@ -270,7 +268,7 @@ class Scaled(Event):
     recording: bool
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Unscaled(Event):
     """Gradients were divided by the loss scale of `optimizer`."""
 
@@ -279,7 +277,7 @@ class Unscaled(Event):
     method: str
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Clipped(Event):
     """Gradients were clipped, normed or disturbed by noise: `how` is the function's key."""
 
@@ -288,7 +286,7 @@ class Clipped(Event):
     threshold: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Accumulated(Event):
     """Gradients were added to an accumulator: a variable, or a cell that loops carry.
 
@@ -300,7 +298,7 @@ class Accumulated(Event):
     carried: tuple[LoopKey, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Overwritten(Event):
     """Gradients took the place of what a variable held."""
 
@@ -308,7 +306,7 @@ class Overwritten(Event):
     gradients: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Divided(Event):
     """A sum was divided, or gradients that are none (`accumulator` is None); `gradients` is what came out."""
 
@@ -316,7 +314,7 @@ class Divided(Event):
     gradients: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class GradientsUsed(Event):
     """Gradients, or a sum of them, were handed to code that is not modelled: `by` a function nobody knows, or a key."""
 
@@ -324,14 +322,14 @@ class GradientsUsed(Event):
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Collected(Event):
     """A loop keeps the gradients of each iteration in a list."""
 
     gradients: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class CellCarried(Event):
     """What an iteration of a loop leaves in a cell that gradients were added to; for a list, in its items."""
 
@@ -340,14 +338,14 @@ class CellCarried(Event):
     next: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Reset(Event):
     """An accumulator was set back to zero."""
 
     accumulator: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class Applied(Event):
     """An optimizer updated variables with gradients (`minimize`: with a loss).
 
@@ -366,7 +364,7 @@ class Applied(Event):
     state: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ScalingMethodUsed(Event):
     """An attribute of the Keras 2 loss scale optimizer was used that Keras 3 lost, such as `get_scaled_loss`."""
 
@@ -377,7 +375,7 @@ class ScalingMethodUsed(Event):
     state: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class AttributeTested(Event):
     """`hasattr(optimizer, name)` and its like."""
 

@@ -11,7 +11,7 @@ from mpfix.frameworks.half_values import HalfComputed
 from mpfix.frameworks.surroundings import scope_around, statements_around
 from mpfix.frameworks.training import HALF
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -20,7 +20,7 @@ from mpfix.semantic.values import NONE, Constant, Object, Record, Unknown, Value
 WIDE = ("float32", "float64")
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class WeightAssigned(Event):
     """A float32 weight was assigned in the `call` of a layer: `read` is the dtype it is read in there."""
 

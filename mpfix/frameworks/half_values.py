@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import rows
@@ -15,7 +14,7 @@ from mpfix.frameworks.dtypes import NumberTensor, may_be_half
 from mpfix.frameworks.handlers import Functions
 from mpfix.frameworks.training import HALF
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import alternatives
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -78,7 +77,7 @@ WORDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class HalfComputed(Event):
     """An operation met a tensor that may be in half: `left` and `right` as given, None (the constant) where missing.
 

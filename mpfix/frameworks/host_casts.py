@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from mpfix.frameworks.half_values import HalfComputed
 from mpfix.frameworks.policy_traces import MAPPING
 from mpfix.frameworks.training import HALF
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import TRUE_VALUE, At, Constant, Record, Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class HostCast(Event):
     """A tensor was cast to `dtype` inside a mapped function."""
 

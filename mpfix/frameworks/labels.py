@@ -10,7 +10,7 @@ from mpfix.frameworks.events import Compiled, LossComputed, ModelOutput
 from mpfix.frameworks.training import HALF
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -24,7 +24,7 @@ OF_MODEL = ("keras.Model.compute_loss",)
 FITTING = ("fit", "train_on_batch", "fit_generator")
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class LabelsGiven(Event):
     """Integer labels, or ids, were given to `to`: a sparse loss, an embedding, or a dataset's elements (`dataset`).
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import NONE, Arguments, Bound, Constant, Library, Object, Record, Unknown, Value
@@ -14,7 +14,7 @@ NAMES = ("lr", "learning_rate")
 SET_VALUE = "keras.backend.set_value"
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class OldRateUsed(Event):
     """`optimizer.lr` was read, or stored to; `rate` is the argument that the optimizer was made with."""
 
@@ -22,7 +22,7 @@ class OldRateUsed(Event):
     rate: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class RateValueSet(Event):
     """`keras.backend.set_value` was called with the learning rate of an optimizer."""
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.handlers import Methods
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import NONE, Arguments, Value
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class OptimizerPrepared(Event):
     """`optimizer.build(variables)`."""
 

@@ -19,7 +19,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.handlers import Methods
 from mpfix.semantic.guards import Guard, conjoin
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -35,14 +35,14 @@ MIRRORED = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
 HALF = "mixed_float16"
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ScopeEntered(Event):
     """`with strategy.scope():` begins."""
 
     strategy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class ScopeLeft(Event):
     """It ends."""
 

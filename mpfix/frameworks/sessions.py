@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import trains
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -34,14 +34,14 @@ GRAPH_MODE = (
 """Names (prefixes where they end in a dot) of code that runs in sessions."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SessionMade(Event):
     """A session of TensorFlow 1 was made with a `config`."""
 
     config: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class GpuOptionSet(Event):
     """`config.gpu_options.name = value`, or an argument `name` of the options, which then stand for `config`."""
 
@@ -50,7 +50,7 @@ class GpuOptionSet(Event):
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class SessionUsed(Event):
     """Something is run in a session."""
 

@@ -11,7 +11,7 @@ from mpfix.frameworks.events import Compiled, GradientTaken
 from mpfix.frameworks.surroundings import fit_calls
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.program import Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -27,7 +27,7 @@ TOUCHES = frozenset({"metrics", "_loss_tracker", "get_metrics_result", "compute_
 """Attributes by which a class gets at that metric."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class OnlyLossReturned(Event):
     """A `train_step` returned `{"loss": loss}`, and nothing else, of a model that keeps no metric itself."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import learning_rates, sessions
 from mpfix.frameworks.optimizers import state_of
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import NONE, Choice, Mapping, Object, Unknown, Value
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class AttributeSet(Event):
     """`optimizer.name = value`; `state` is what the optimizer was then."""
 
@@ -28,7 +27,7 @@ class AttributeSet(Event):
     state: Value = NONE
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class OptimizerKept(Event):
     """A model's own `compile` keeps an optimizer as its attribute `name`, or in a container that is."""
 

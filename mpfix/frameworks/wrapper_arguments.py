@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
-from mpfix.semantic.library import Event
+from mpfix.semantic.library import Event, event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import Arguments, Constant, Object, Unknown, Value
 
@@ -29,7 +28,7 @@ NEW_ON_INNER = frozenset({"gradient_accumulation_steps"})
 """Those that optimizers of Keras 2 do not have either."""
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class WrapperArgument(Event):
     """A loss scale optimizer of the kind `key` is given an argument besides the optimizer.
 
@@ -44,7 +43,7 @@ class WrapperArgument(Event):
     position: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class WrapperMade(Event):
     """A loss scale optimizer of the kind `key` is put around `inner`.
 

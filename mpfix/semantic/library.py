@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mpfix.semantic.values import Arguments, Function, Library, Object, Record, Value
 
 if TYPE_CHECKING:
     from mpfix.semantic.run import Occurrence, Run
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +105,25 @@ class LibraryModel(Protocol):
         """What is known in every iteration of a value that a loop changes from `initial` to `learnt`."""
 
 
-@dataclass(frozen=True, slots=True)
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
+    @dataclass_transform(frozen_default=True)
+    def event(cls: type[C]) -> type[C]:
+        """A class of events: a frozen dataclass for the type checker."""
+else:
+    # there are dozens, and each costs the start of the command: frozen classes with slots take five times as long
+    event = dataclass(repr=False, unsafe_hash=True)
+
+
+@event
 class Event:
     """Base of everything that happens in a program and that a rule may ask about."""
 
     node: ast.AST
 
 
-@dataclass(frozen=True, slots=True)
+@event
 class NameMissing(Event):
     """A name was read that is bound in no scope at that moment: Python raises `NameError`.
 
