@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import (
     Accumulated,
@@ -21,6 +20,7 @@ from mpfix.frameworks.keys import public_names
 from mpfix.frameworks.sums import Cell, is_variable
 from mpfix.frameworks.surroundings import function_around, is_read_nowhere
 from mpfix.frameworks.windows import Update, updates
+from mpfix.record import record
 from mpfix.semantic.guards import Condition, Equal, Guard
 from mpfix.semantic.library import NameMissing
 from mpfix.semantic.program import Program, alternatives, fact
@@ -38,7 +38,7 @@ from mpfix.semantic.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sum:
     """An accumulator and the places that add gradients to it."""
 
@@ -195,7 +195,7 @@ def kept_elsewhere(program: Program) -> frozenset[Place]:
 # -- gradients that stay inside a function
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Missing:
     """A read of a name that only a function called before had, for its gradients."""
 
@@ -259,7 +259,7 @@ def missing_name(value: Value, depth: int = 0) -> str | None:
 # -- an update in every step beside that of the window
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Doubled:
     """An update in each iteration and another one of the same gradients when the window is full.
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from mpfix.frameworks import rows
 from mpfix.frameworks.stores import AttributeSet
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, cases_of, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -19,7 +20,7 @@ SMALLEST = 2
 """Micro batches of the shortest window that the argument takes."""
 
 
-@event
+@record
 class AccumulationAsked(Event):
     """The argument was given to `owner`: `optimizer` (its constructor), `compile` or `fit`.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.handlers import Functions
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -86,7 +86,7 @@ SAME = frozenset({"reshape", "copy", "transpose", "ravel", "flatten"})
 """Methods that keep the number of elements and their dtype."""
 
 
-@event
+@record
 class ArrayMade(Event):
     """NumPy made an array of `count` elements; `dtype` is its name."""
 
@@ -94,7 +94,7 @@ class ArrayMade(Event):
     dtype: Value
 
 
-@event
+@record
 class ArraysGiven(Event):
     """Whole arrays become tensors: `by` the key of a function, or a method of a model such as `fit`.
 
@@ -196,7 +196,7 @@ FUNCTIONS: Functions = {"tensorflow.device": _device, "keras.device": _device}
 # -- facts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceCopy:
     """Arrays of `size` bytes together that one call copies to the device; `made` is where the largest came from."""
 
@@ -206,7 +206,7 @@ class DeviceCopy:
     made: Place | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Array:
     count: int
     dtype: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import Cast, HalfInput
 from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.policy_order import is_reached
 from mpfix.frameworks.surroundings import FunctionNode, functions_by_module, scope_around, span
+from mpfix.record import record
 from mpfix.semantic.program import Case, Program, fact
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import NONE, Constant, Object, Record, Value
@@ -18,7 +18,7 @@ DEPTH = 4
 """How many functions a value is followed through."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class UselessCast:
     """A cast to half that only serves inputs which are cast again.
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mpfix.frameworks.dtypes import FLOATS, HALVES, NumberTensor, source
 from mpfix.frameworks.operations import DtypesMet
+from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import NONE, TRUE_VALUE, Choice, Constant, Object, Record, Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Clash:
     """An operation on a half tensor and one whose dtype something fixed.
 

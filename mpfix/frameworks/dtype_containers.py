@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import dtypes
 from mpfix.frameworks.handlers import Functions, Method, Methods
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Case, Program, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@event
+@record
 class ContainerFilled(Event):
     """A tensor of `value_dtype` was put into a container of `dtype`, made at `maker`.
 
@@ -49,7 +49,7 @@ class ContainerFilled(Event):
     policy: Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Filled:
     """A container in float32 that gets half tensors; `puts` are all the events of it."""
 

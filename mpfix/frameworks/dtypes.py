@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.policies import TENSOR_DTYPES, compute_dtype
+from mpfix.record import record
 from mpfix.semantic.containers import list_content, new_dict, new_list
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -150,7 +151,7 @@ def tensors_in(run: Run, values: Iterable[Value]) -> Iterator[Value]:
             yield plain
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Joined:
     """The dtype that an operation gives, and what fixed it."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.values import NONE, LoopKey, Object, Value
 
 
-@event
+@record
 class PolicySet(Event):
     """The global policy was set. `policy` is a `policy` record (properties `name`, ...) or unknown; `before` was it.
 
@@ -22,21 +23,21 @@ class PolicySet(Event):
     rewrite: Value = NONE
 
 
-@event
+@record
 class PolicyMade(Event):
     """A policy object was made, by name; nothing has it yet."""
 
     policy: Value
 
 
-@event
+@record
 class PolicyUsed(Event):
     """A policy object was given to something: it is set, a layer has it, or somebody unseen may set it."""
 
     policy: Value
 
 
-@event
+@record
 class RewriteSwitched(Event):
     """The graph rewrite `auto_mixed_precision` was switched: `on` is true, false or unknown.
 
@@ -50,7 +51,7 @@ class RewriteSwitched(Event):
     policy: Value = NONE
 
 
-@event
+@record
 class StrategyMade(Event):
     """A distribution strategy was constructed while `policy` was the global one; `devices` are those it was given."""
 
@@ -59,14 +60,14 @@ class StrategyMade(Event):
     devices: Value = NONE
 
 
-@event
+@record
 class LayerMapped(Event):
     """A layer worked inside a function that a dataset maps over its elements."""
 
     layer: Object
 
 
-@event
+@record
 class FloatxSet(Event):
     """`set_floatx(name)`. `fixed` is the place of the layer or policy that already fixed the policy of layers.
 
@@ -79,7 +80,7 @@ class FloatxSet(Event):
     policy: Value
 
 
-@event
+@record
 class LayerBuilt(Event):
     """A layer was constructed under `policy`, its own or the global one.
 
@@ -96,7 +97,7 @@ class LayerBuilt(Event):
     trains: bool = False
 
 
-@event
+@record
 class ModelBuilt(Event):
     """A model object was constructed under `policy`."""
 
@@ -104,7 +105,7 @@ class ModelBuilt(Event):
     policy: Value
 
 
-@event
+@record
 class ModelOutput(Event):
     """A tensor that leaves a model: the output `index` of `count`, under the `names` of its key and its layer.
 
@@ -120,7 +121,7 @@ class ModelOutput(Event):
     is_part: bool = False
 
 
-@event
+@record
 class OptimizerBuilt(Event):
     """An optimizer was constructed; `wrapper` when it is a loss scale optimizer around `inner`."""
 
@@ -129,7 +130,7 @@ class OptimizerBuilt(Event):
     inner: Value
 
 
-@event
+@record
 class Compiled(Event):
     """`model.compile(...)`: `optimizer` as given.
 
@@ -145,26 +146,26 @@ class Compiled(Event):
     wrapped: Value = NONE
 
 
-@event
+@record
 class TrainedUnseen(Event):
     """`compile` or `fit` of a model that nobody can name."""
 
 
-@event
+@record
 class Fitted(Event):
     """`model.fit(...)` or `train_on_batch`."""
 
     model: Object
 
 
-@event
+@record
 class Predicted(Event):
     """`model.predict(...)`, `model.evaluate(...)` and their like: the model is used, not trained."""
 
     model: Object
 
 
-@event
+@record
 class LossComputed(Event):
     """A loss of predictions. `form`: `class`, `function` or `raw`; `loss` the tensor record it gives.
 
@@ -178,14 +179,14 @@ class LossComputed(Event):
     kind: Value = NONE
 
 
-@event
+@record
 class LogTaken(Event):
     """The logarithm of a tensor was taken."""
 
     operand: Value
 
 
-@event
+@record
 class Cast(Event):
     """A tensor was cast: `operand` before, `dtype` after."""
 
@@ -193,7 +194,7 @@ class Cast(Event):
     dtype: Value
 
 
-@event
+@record
 class HalfInput(Event):
     """A tensor that was just cast to half is the input of `layer`, the first one of what it is given to.
 
@@ -210,7 +211,7 @@ class HalfInput(Event):
     takes_integers: bool
 
 
-@event
+@record
 class ModelCalled(Event):
     """A model was applied to `inputs` in training code, not inside another model; `recording` while a tape was open."""
 
@@ -219,7 +220,7 @@ class ModelCalled(Event):
     recording: bool = False
 
 
-@event
+@record
 class TapeOpened(Event):
     """`with GradientTape(...)` began to record; `persistent` as it was made."""
 
@@ -227,21 +228,21 @@ class TapeOpened(Event):
     persistent: Value
 
 
-@event
+@record
 class TapeGiven(Event):
     """A tape was handed to code outside the project."""
 
     tape: Object
 
 
-@event
+@record
 class GradientsGiven(Event):
     """Gradients were handed to a function nobody knows while a tape recorded."""
 
     gradients: Value
 
 
-@event
+@record
 class GradientTaken(Event):
     """`tape.gradient(target, sources)`; `inside` whether the tape was still recording.
 
@@ -258,7 +259,7 @@ class GradientTaken(Event):
     again: bool = False
 
 
-@event
+@record
 class Scaled(Event):
     """A loss was multiplied by the loss scale of `optimizer`; `recording`: a tape may have been recording."""
 
@@ -268,7 +269,7 @@ class Scaled(Event):
     recording: bool
 
 
-@event
+@record
 class Unscaled(Event):
     """Gradients were divided by the loss scale of `optimizer`."""
 
@@ -277,7 +278,7 @@ class Unscaled(Event):
     method: str
 
 
-@event
+@record
 class Clipped(Event):
     """Gradients were clipped, normed or disturbed by noise: `how` is the function's key."""
 
@@ -286,7 +287,7 @@ class Clipped(Event):
     threshold: Value
 
 
-@event
+@record
 class Accumulated(Event):
     """Gradients were added to an accumulator: a variable, or a cell that loops carry.
 
@@ -298,7 +299,7 @@ class Accumulated(Event):
     carried: tuple[LoopKey, ...]
 
 
-@event
+@record
 class Overwritten(Event):
     """Gradients took the place of what a variable held."""
 
@@ -306,7 +307,7 @@ class Overwritten(Event):
     gradients: Value
 
 
-@event
+@record
 class Divided(Event):
     """A sum was divided, or gradients that are none (`accumulator` is None); `gradients` is what came out."""
 
@@ -314,7 +315,7 @@ class Divided(Event):
     gradients: Value
 
 
-@event
+@record
 class GradientsUsed(Event):
     """Gradients, or a sum of them, were handed to code that is not modelled: `by` a function nobody knows, or a key."""
 
@@ -322,14 +323,14 @@ class GradientsUsed(Event):
     by: str
 
 
-@event
+@record
 class Collected(Event):
     """A loop keeps the gradients of each iteration in a list."""
 
     gradients: Value
 
 
-@event
+@record
 class CellCarried(Event):
     """What an iteration of a loop leaves in a cell that gradients were added to; for a list, in its items."""
 
@@ -338,14 +339,14 @@ class CellCarried(Event):
     next: Value
 
 
-@event
+@record
 class Reset(Event):
     """An accumulator was set back to zero."""
 
     accumulator: Value
 
 
-@event
+@record
 class Applied(Event):
     """An optimizer updated variables with gradients (`minimize`: with a loss).
 
@@ -364,7 +365,7 @@ class Applied(Event):
     state: Value = NONE
 
 
-@event
+@record
 class ScalingMethodUsed(Event):
     """An attribute of the Keras 2 loss scale optimizer was used that Keras 3 lost, such as `get_scaled_loss`."""
 
@@ -375,7 +376,7 @@ class ScalingMethodUsed(Event):
     state: Value = NONE
 
 
-@event
+@record
 class AttributeTested(Event):
     """`hasattr(optimizer, name)` and its like."""
 

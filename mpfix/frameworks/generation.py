@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.pins import Pin, Release, find_pin
+from mpfix.record import record
 from mpfix.semantic.names import NamesResult
 from mpfix.semantic.syntax import Module
 
@@ -32,7 +32,7 @@ class NamedModule(Protocol):
         """The outcome of the names pass on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Generation:
     """The generation, and what decided on it."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.half_values import HalfComputed, number_of
 from mpfix.frameworks.policies import COMPUTE_DTYPES
 from mpfix.frameworks.training import HALF
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence
@@ -20,7 +20,7 @@ FLOAT16_ZERO = 2.0**-25
 """Numbers up to this one are 0 in float16."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HalfOperation:
     """An operation on a tensor of `dtype`, float16 or bfloat16; `other` is its other operand, None where it has none.
 

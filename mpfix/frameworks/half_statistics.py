@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from mpfix.frameworks import dtypes
 from mpfix.frameworks.events import Cast
 from mpfix.frameworks.half_values import HalfComputed
 from mpfix.frameworks.surroundings import scope_around, statements_around
 from mpfix.frameworks.training import HALF
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -20,7 +20,7 @@ from mpfix.semantic.values import NONE, Constant, Object, Record, Unknown, Value
 WIDE = ("float32", "float64")
 
 
-@event
+@record
 class WeightAssigned(Event):
     """A float32 weight was assigned in the `call` of a layer: `read` is the dtype it is read in there."""
 
@@ -41,7 +41,7 @@ def note_assigned(run: Run, variable: Value, method: str, node: ast.AST) -> None
         run.emit(WeightAssigned(node, variable, method, read, run.get(scope, "policy")))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HalfStatistic:
     """A weight that takes its own value, rounded to `dtype`, back; `read` is where it is read."""
 

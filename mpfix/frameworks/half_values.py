@@ -13,8 +13,9 @@ from mpfix.frameworks import rows
 from mpfix.frameworks.dtypes import NumberTensor, may_be_half
 from mpfix.frameworks.handlers import Functions
 from mpfix.frameworks.training import HALF
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import alternatives
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -77,7 +78,7 @@ WORDS = (
 )
 
 
-@event
+@record
 class HalfComputed(Event):
     """An operation met a tensor that may be in half: `left` and `right` as given, None (the constant) where missing.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from mpfix.frameworks.events import (
@@ -20,6 +19,7 @@ from mpfix.frameworks.events import (
 from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.loss_kinds import kind_for
 from mpfix.frameworks.training import HALF, trains
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
@@ -30,7 +30,7 @@ PROBABILITIES = frozenset({"softmax", "sigmoid"})
 """Activations whose results are probabilities that a loss turns back into logits."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Judged:
     """A loss of one output: `kind` as `loss_kinds` tells it, None where nobody knows.
 
@@ -191,7 +191,7 @@ def output_cases(program: Program, *paths: str) -> Iterator[Case[ModelOutput]]:
             yield case
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Head:
     """An output that should be float32: `kind` is what it holds, as its loss sees it, or `probabilities`.
 
@@ -293,7 +293,7 @@ def layers_of(heads: Iterable[Head]) -> frozenset[Object]:
     return frozenset(one.layer for one in heads if isinstance(one.layer, Object))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HiddenLogits:
     """Probabilities made in half at `maker` and cast to a wider dtype at `cast`, on their way to losses of `forms`."""
 

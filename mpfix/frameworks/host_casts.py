@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from mpfix.frameworks.half_values import HalfComputed
 from mpfix.frameworks.policy_traces import MAPPING
 from mpfix.frameworks.training import HALF
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import TRUE_VALUE, At, Constant, Record, Value
 
 
-@event
+@record
 class HostCast(Event):
     """A tensor was cast to `dtype` inside a mapped function."""
 
@@ -27,7 +27,7 @@ def note_cast(run: Run, dtype: Value, node: ast.AST) -> None:
         run.emit(HostCast(node, dtype))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HostHalf:
     """A cast to the half `dtype` on the host whose result `use` computes with."""
 

@@ -7,13 +7,13 @@ object (`keras.layers.MaxPool2D`, `tensorflow.math.reduce_mean`) `tables/aliases
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from mpfix.frameworks.tables import load_table
+from mpfix.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Key:
     """An outside name, canonical, with what its spelling tells."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import Compiled, LossComputed, ModelOutput
 from mpfix.frameworks.training import HALF
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
@@ -24,7 +24,7 @@ OF_MODEL = ("keras.Model.compute_loss",)
 FITTING = ("fit", "train_on_batch", "fit_generator")
 
 
-@event
+@record
 class LabelsGiven(Event):
     """Integer labels, or ids, were given to `to`: a sparse loss, an embedding, or a dataset's elements (`dataset`).
 
@@ -74,7 +74,7 @@ def note_ids(run: Run, ids: Value, node: ast.AST) -> None:
     run.emit(LabelsGiven(node, ids, "embedding"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HalfLabels:
     """Labels that were cast to `dtype` at `cast` and given to something at `place`."""
 

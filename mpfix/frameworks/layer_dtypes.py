@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.policies import COMPUTE_DTYPES
+from mpfix.record import record
 from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe, project
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
@@ -21,7 +21,7 @@ UNKNOWN = "its policy is not known"
 WIPED = "the session is cleared, and the policy with it"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerDtype:
     """One layer in one case: where it is built, what it computes in under which guard, and why."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.policies import as_policy, compute_dtype, home_of
 from mpfix.frameworks.ranks import input_rank, rank_after
 from mpfix.frameworks.tables import load_table
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -65,7 +65,7 @@ WITH_WEIGHTS = ("Dense", "Conv", "Embedding", "LSTM", "GRU", "RNN", "Normalizati
 WITHOUT_WEIGHTS = frozenset({"Normalization", "UnitNormalization", "DenseFeatures"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signature:
     """The positional arguments of a layer's constructor, and the default of `activation`; None where it has none."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.values import NONE, Arguments, Bound, Constant, Library, Object, Record, Unknown, Value
@@ -14,7 +14,7 @@ NAMES = ("lr", "learning_rate")
 SET_VALUE = "keras.backend.set_value"
 
 
-@event
+@record
 class OldRateUsed(Event):
     """`optimizer.lr` was read, or stored to; `rate` is the argument that the optimizer was made with."""
 
@@ -22,7 +22,7 @@ class OldRateUsed(Event):
     rate: Value
 
 
-@event
+@record
 class RateValueSet(Event):
     """`keras.backend.set_value` was called with the learning rate of an optimizer."""
 
@@ -77,7 +77,7 @@ def _rate_of(run: Run, receiver: Value) -> Value | None:
 # -- facts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OldRate:
     """A use of a learning rate that Keras 3 does not know: `kind` is `read`, `stored` or `set`."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import At, Constant, Loop, Record, Unknown, Value
@@ -13,7 +14,7 @@ SMALLEST_SCALE = 64
 """A constant below it counts steps, replicas or the weight of a loss; one above may be a loss scale."""
 
 
-@event
+@record
 class LossDivided(Event):
     """A loss that was scaled at `scaling` was divided by its scale, or by what may be it."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.tables import load_table
+from mpfix.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Move:
     """A removed name. `new` is None where nothing takes its place; `reason` then tells people what to do."""
 
@@ -23,7 +23,7 @@ class Move:
     """Position of the argument `loss_scale`, which the replacement does not have."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Removed:
     """A use of a removed name: the move, and the attributes that follow the moved name."""
 

@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.handlers import Methods
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import NONE, Arguments, Value
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@event
+@record
 class OptimizerPrepared(Event):
     """`optimizer.build(variables)`."""
 

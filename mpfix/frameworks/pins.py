@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from mpfix.record import record
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +35,7 @@ _CLAUSE = re.compile(r"(===|==|~=|!=|<=|>=|<|>|=|\^|~)?\s*v?(\d+(?:\.\d+)*)(\.\*
 _LOCKED = re.compile(r'^name = "([^"]+)"\r?\nversion = "([^"]+)"', re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pin:
     """A requirement that allows one generation of Keras only."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import (
     Applied,
@@ -20,6 +19,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.policy_order import MIXED, moments
 from mpfix.frameworks.surroundings import FunctionNode, function_around, holds, scope_around, statements_around
+from mpfix.record import record
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
@@ -91,7 +91,7 @@ def mapped_layers(program: Program) -> frozenset[Object]:
 # -- policies that are tried
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Probe:
     """A policy set in a `try` block whose handler sets another one, at `fallback`."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import (
     Applied,
@@ -20,6 +19,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.surroundings import FunctionNode
+from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence
@@ -60,7 +60,7 @@ def is_before(program: Program, first: Occurrence, second: Occurrence) -> bool:
 # -- pure half precision
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PureHalf:
     """float16 weights asked for at `place`. `how` says what it does.
 
@@ -144,7 +144,7 @@ def _is_put_back(program: Program, occurrence: Occurrence) -> bool:
 # -- models made before their policy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LatePolicy:
     """A half policy set at `policy` after `made`, a model or a layer of one, that is trained afterwards.
 

@@ -18,8 +18,9 @@ from mpfix.frameworks.events import (
     TrainedUnseen,
 )
 from mpfix.frameworks.handlers import Methods
+from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -35,14 +36,14 @@ MIRRORED = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
 HALF = "mixed_float16"
 
 
-@event
+@record
 class ScopeEntered(Event):
     """`with strategy.scope():` begins."""
 
     strategy: Value
 
 
-@event
+@record
 class ScopeLeft(Event):
     """It ends."""
 

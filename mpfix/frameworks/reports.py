@@ -12,9 +12,10 @@ from mpfix.frameworks import step_logs
 from mpfix.frameworks.events import Applied, GradientTaken, Scaled
 from mpfix.frameworks.loss_divisions import LossDivided, is_count
 from mpfix.frameworks.surroundings import scope_around, statements_around
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -52,14 +53,14 @@ DUCK = frozenset(
 """Methods that show or average what they are given, whoever has them."""
 
 
-@event
+@record
 class LossReported(Event):
     """A scaled loss was printed, logged or put into a metric: `loss` is its tensor record."""
 
     loss: Record
 
 
-@event
+@record
 class LossReturned(Event):
     """A function returned a scaled loss; `fitted` where it is a model's `train_step`, whose result `fit` reports."""
 

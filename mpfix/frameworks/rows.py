@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
 from mpfix.frameworks.tables import function_rows, load_table
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -51,7 +51,7 @@ OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random"
 """Properties of a tensor that stay when something is computed of each element."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One behaviour of library functions; the fields are those of the table."""
 

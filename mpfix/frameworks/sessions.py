@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.training import trains
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -34,14 +34,14 @@ GRAPH_MODE = (
 """Names (prefixes where they end in a dot) of code that runs in sessions."""
 
 
-@event
+@record
 class SessionMade(Event):
     """A session of TensorFlow 1 was made with a `config`."""
 
     config: Value
 
 
-@event
+@record
 class GpuOptionSet(Event):
     """`config.gpu_options.name = value`, or an argument `name` of the options, which then stand for `config`."""
 
@@ -50,7 +50,7 @@ class GpuOptionSet(Event):
     value: Value
 
 
-@event
+@record
 class SessionUsed(Event):
     """Something is run in a session."""
 
@@ -95,7 +95,7 @@ def note_stored(run: Run, receiver: Value, name: str, value: Value, node: ast.AS
 # -- facts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VainSession:
     """A session that is made for its GPU options, in a program whose training never runs in it.
 

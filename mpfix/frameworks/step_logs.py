@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import Compiled, GradientTaken
 from mpfix.frameworks.surroundings import fit_calls
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.guards import Guard
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -27,7 +28,7 @@ TOUCHES = frozenset({"metrics", "_loss_tracker", "get_metrics_result", "compute_
 """Attributes by which a class gets at that metric."""
 
 
-@event
+@record
 class OnlyLossReturned(Event):
     """A `train_step` returned `{"loss": loss}`, and nothing else, of a model that keeps no metric itself."""
 

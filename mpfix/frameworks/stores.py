@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks import learning_rates, sessions
 from mpfix.frameworks.optimizers import state_of
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
-from mpfix.semantic.library import Event, event
+from mpfix.semantic.library import Event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import NONE, Choice, Mapping, Object, Unknown, Value
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
 
-@event
+@record
 class AttributeSet(Event):
     """`optimizer.name = value`; `state` is what the optimizer was then."""
 
@@ -27,7 +28,7 @@ class AttributeSet(Event):
     state: Value = NONE
 
 
-@event
+@record
 class OptimizerKept(Event):
     """A model's own `compile` keeps an optimizer as its attribute `name`, or in a container that is."""
 

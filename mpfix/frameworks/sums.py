@@ -7,10 +7,10 @@ iteration to the next.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from mpfix.frameworks import scales
 from mpfix.frameworks.events import Accumulated
+from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -34,7 +34,7 @@ HOLDS_NOTHING = (Constant, Library, Function, Class)
 """Kinds of values that are no gradients and hold none: most of what calls are given."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell(Value):
     """A cell that a loop carries: its box and its name, whichever loop it is."""
 

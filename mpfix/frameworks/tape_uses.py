@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import GradientsGiven, GradientTaken, TapeGiven, TapeOpened
 from mpfix.frameworks.surroundings import (
@@ -14,6 +13,7 @@ from mpfix.frameworks.surroundings import (
     is_traced,
     scope_around,
 )
+from mpfix.record import record
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Module, Place
@@ -26,7 +26,7 @@ TAKING = frozenset({"gradient", "jacobian", "batch_jacobian"})
 FILLING = frozenset({"append", "extend", "insert", "add", "update"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recording:
     """One entry into a tape's block, with the gradients that are taken from it until the tape is opened again."""
 
@@ -181,7 +181,7 @@ def _parameter(call: ast.Call, argument: ast.AST, function: FunctionNode) -> str
 # -- backward passes that are recorded
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordedBackward:
     """A gradient taken while `recorder` records: `place` is where the recorder's block is left too late."""
 

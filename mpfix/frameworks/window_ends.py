@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mpfix.frameworks.accumulation import Sum, sums
 from mpfix.frameworks.events import (
     Accumulated,
@@ -17,6 +15,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.sums import Cell, is_variable, is_zero
 from mpfix.frameworks.windows import MAX_DEPTH, Update, updates
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
@@ -26,7 +25,7 @@ READERS = frozenset({"tensorflow", "keras", "builtins", "numpy", "logging"})
 """Packages whose functions look at gradients: norms, histograms, messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DroppedGradient:
     """An update whose window drops the gradients that its last iteration takes; `add` adds those of the others."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from mpfix.frameworks.accumulation import sums
 from mpfix.frameworks.window_ends import excludes
 from mpfix.frameworks.windows import MAX_DEPTH, Update, updates
+from mpfix.record import record
 from mpfix.semantic.guards import Condition, Equal, Every
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.values import Constant, Loop, LoopKey, Unknown, Value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShiftedWindow:
     """An update whose window is over at the very first micro batch; `add` is where that one joins the sum."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import Applied, Reset
 from mpfix.frameworks.sums import is_variable
+from mpfix.record import record
 from mpfix.semantic.guards import Condition, Equal, Every, Guard
 from mpfix.semantic.program import Program, cases_of, fact
 from mpfix.semantic.run import Occurrence
@@ -29,7 +29,7 @@ from mpfix.semantic.values import (
 MAX_DEPTH = 12
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Update:
     """One way in which an optimizer updates variables in a loop.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.semantic.library import Event, event
+from mpfix.record import record
+from mpfix.semantic.library import Event
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import Arguments, Constant, Object, Unknown, Value
 
@@ -28,7 +29,7 @@ NEW_ON_INNER = frozenset({"gradient_accumulation_steps"})
 """Those that optimizers of Keras 2 do not have either."""
 
 
-@event
+@record
 class WrapperArgument(Event):
     """A loss scale optimizer of the kind `key` is given an argument besides the optimizer.
 
@@ -43,7 +44,7 @@ class WrapperArgument(Event):
     position: int = -1
 
 
-@event
+@record
 class WrapperMade(Event):
     """A loss scale optimizer of the kind `key` is put around `inner`.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mpfix.frameworks.events import Applied
 from mpfix.frameworks.windows import between_windows
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Case, Program, cases_of, fact
 from mpfix.semantic.run import Occurrence
@@ -20,7 +20,7 @@ DECAYING = frozenset({"rmsprop", "adadelta"})
 """Optimizers whose mean of squares shrinks with gradients of zero, so that the next update is larger."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ZeroUpdate:
     """An update between windows whose gradients are `zeros`; `moves` is whether it changes weights all the same."""
 

@@ -7,12 +7,12 @@ more statements (unindented, `\n` newlines; they are indented and given the file
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
+from mpfix.record import record
 from mpfix.semantic.syntax import Module
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InsertBefore:
     """Put statements in front of `statement`, in its block."""
 
@@ -20,7 +20,7 @@ class InsertBefore:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InsertAfter:
     """Put statements after `statement`, in its block."""
 
@@ -28,7 +28,7 @@ class InsertAfter:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AppendToBlock:
     """Put statements at the end of the body of the compound `statement`."""
 
@@ -36,7 +36,7 @@ class AppendToBlock:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveStatement:
     """Move `statement` in front of (`before`) another statement, with its comment on the same line."""
 
@@ -44,7 +44,7 @@ class MoveStatement:
     before: ast.stmt
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MoveOutOfBlock:
     """Take the last statements of a compound statement's body out of it: dedent them behind `block`."""
 
@@ -52,7 +52,7 @@ class MoveOutOfBlock:
     block: ast.stmt
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeleteStatement:
     """Remove `statement`; `pass` takes its place when its block would be empty.
 
@@ -62,7 +62,7 @@ class DeleteStatement:
     statement: ast.stmt
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReplaceExpression:
     """Put another expression in place of `expression`; parentheses are added where the new one needs them."""
 
@@ -70,7 +70,7 @@ class ReplaceExpression:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrapExpression:
     """`before` + the expression's own source + `after`, such as `tf.reduce_mean(` and `)`."""
 
@@ -79,7 +79,7 @@ class WrapExpression:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReplaceStatement:
     """Put other statements in place of a simple `statement`; a comment at its line's end stays."""
 
@@ -87,7 +87,7 @@ class ReplaceStatement:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AddKeyword:
     """Add `name=code` to a call, as its last keyword (before `**kwargs`), in the layout of the call."""
 
@@ -96,7 +96,7 @@ class AddKeyword:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetKeyword:
     """Replace the value of keyword `name` of a call."""
 
@@ -105,7 +105,7 @@ class SetKeyword:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveArgument:
     """Remove a positional argument (index) or a keyword (name) of a call."""
 
@@ -113,7 +113,7 @@ class RemoveArgument:
     argument: int | str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveImport:
     """Remove one alias of an import statement (the whole statement when it is the only one)."""
 
@@ -121,7 +121,7 @@ class RemoveImport:
     alias: ast.alias
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnsureImport:
     """Make sure `import module` or `from module import name` is in force at module level.
 
@@ -166,7 +166,7 @@ Intent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModuleEdits:
     """The intents of one fix in one module."""
 

@@ -8,18 +8,16 @@ nothing to say: the interpreter then does what plain Python would, or gives an `
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
+from mpfix.record import record
 from mpfix.semantic.values import Arguments, Function, Library, Object, Record, Value
 
 if TYPE_CHECKING:
     from mpfix.semantic.run import Occurrence, Run
 
-C = TypeVar("C")
 
-
-@dataclass(frozen=True, slots=True)
+@record
 class Iteration:
     """What a `for` over a value gives: its element, and whether it walks over the parts of one value (gradients of one
     step, variables of one model) and not over time.
@@ -105,25 +103,14 @@ class LibraryModel(Protocol):
         """What is known in every iteration of a value that a loop changes from `initial` to `learnt`."""
 
 
-if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
-
-    @dataclass_transform(frozen_default=True)
-    def event(cls: type[C]) -> type[C]:
-        """A class of events: a frozen dataclass for the type checker."""
-else:
-    # there are dozens, and each costs the start of the command: frozen classes with slots take five times as long
-    event = dataclass(repr=False, unsafe_hash=True)
-
-
-@event
+@record
 class Event:
     """Base of everything that happens in a program and that a rule may ask about."""
 
     node: ast.AST
 
 
-@event
+@record
 class NameMissing(Event):
     """A name was read that is bound in no scope at that moment: Python raises `NameError`.
 

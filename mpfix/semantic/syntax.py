@@ -7,6 +7,7 @@ import gc
 import warnings
 from dataclasses import dataclass, field
 
+from mpfix.record import record
 from mpfix.source.document import Document
 
 MAX_NESTING = 1_000
@@ -30,7 +31,7 @@ class Module:
     tree: ast.Module = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """A syntax node in a module: where something happened. Equal when module and node are the same objects."""
 

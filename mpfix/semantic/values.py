@@ -12,6 +12,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mpfix.record import record
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.syntax import Module, Place, source_text
 
@@ -44,7 +45,7 @@ class Constant(Value):
 NONE, TRUE_VALUE, FALSE_VALUE = Constant(None), Constant(True), Constant(False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sequence(Value):
     """A tuple, or the immutable content of a list: known items, and whether there may be more (`open`)."""
 
@@ -55,7 +56,7 @@ class Sequence(Value):
         return "(" + ", ".join(map(str, self.items)) + (", ...)" if self.open else ")")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mapping(Value):
     """The content of a dict: known entries, and whether there may be others (`open`)."""
 
@@ -88,7 +89,7 @@ class Function(Value):
         return f"{self.name}()"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound(Value):
     """A callable with its receiver: a method of the project or of a library."""
 
@@ -99,7 +100,7 @@ class Bound(Value):
         return f"{self.receiver}.{self.function}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Partial(Value):
     """`functools.partial`, or a callable that passes its arguments on after some fixed ones."""
 
@@ -148,7 +149,7 @@ class Class(Value):
         return any(not isinstance(base, (Class, Library)) for cls in self.mro() for base in cls.bases)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Library(Value):
     """A name of an outside library under its canonical key; `package` is how the user spelt its root."""
 
@@ -159,7 +160,7 @@ class Library(Value):
         return self.key
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class At(Value):
     """A place as a property: where something was done to a framework value."""
 
@@ -299,7 +300,7 @@ def derived(kind: str, parts: Origin, text: str) -> Unknown:
     return Unknown((kind, *parts), text, depth + 1, cut=cut)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoopKey:
     """One loop, as entered from one frame: the loop statement's place and the serial of the frame."""
 
@@ -307,7 +308,7 @@ class LoopKey:
     frame: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loop(Value):
     """A cell that varies in a loop, as read before its first write of an iteration.
 
@@ -355,7 +356,7 @@ def widened(value: Value) -> Value:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arguments:
     """What a call passes: positional values, keywords, and whether `*` or `**` brought values nobody knows."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mpfix.record import record
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.guards import describe
 from mpfix.semantic.library import Event
@@ -18,7 +19,7 @@ from mpfix.semantic.values import NONE, Arguments, Choice, Library, Value
 from mpfix.source.document import document_from_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown(Event):
     """`lib.show(values)` was called."""
 
