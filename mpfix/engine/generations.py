@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpfix.frameworks.generation import decide_generation
-from mpfix.frameworks.keys import public_names
+from mpfix.frameworks.keys import outside_names
 from mpfix.report import GenerationUsed
-from mpfix.semantic.names import resolve_names
 from mpfix.semantic.program import ModuleNames
 from mpfix.semantic.syntax import Module
 from mpfix.settings import GENERATIONS, Settings
@@ -28,7 +27,7 @@ def generation_used(modules: Sequence[Module], settings: Settings) -> tuple[tupl
     if settings.keras != GENERATIONS[0]:
         reason = f"{settings.label('keras')} says so"
         return possible_generations(settings), GenerationUsed(name, settings.keras, reason)
-    names = [ModuleNames(module, resolve_names(module.tree, public_names)) for module in modules]
+    names = [ModuleNames(module, outside_names(module)) for module in modules]
     decided = decide_generation(names, modules[0].document.path.parent)
     used = GenerationUsed(name, str(decided.value), decided.reason, decided.defaulted, decided.first_k2_call)
     return (decided.value,), used

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpfix.frameworks.keys import public_names
+from mpfix.frameworks.keys import outside_names
 from mpfix.frameworks.library import KerasLibrary
 from mpfix.semantic.budget import Limits
-from mpfix.semantic.names import resolve_names
-from mpfix.semantic.program import ModuleNames, Program
+from mpfix.semantic.program import Program
 from mpfix.semantic.project import Project
 from mpfix.semantic.roots import interpret_component
 from mpfix.semantic.syntax import Module
@@ -41,14 +40,13 @@ def interpret(
         reuse=reuse,
         project=project,
     )
-    names = tuple(ModuleNames(module, resolve_names(module.tree, public_names)) for module in modules)
     return Program(
         tuple(modules),
         generation,
         trace.occurrences,
         trace.recurrences,
         trace.cuts,
-        names,
+        outside_names,
         tuple(generations) or (generation,),
         lambda: interpret(
             modules,

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from weakref import WeakKeyDictionary
 
 from mpfix.frameworks.tables import load_table
 from mpfix.record import record
+from mpfix.semantic.names import NamesResult, resolve_names
+from mpfix.semantic.syntax import Module
 
 
 @record
@@ -139,6 +142,17 @@ def is_keras(qualified: str) -> bool:
 def public_names(module: str) -> frozenset[str]:
     """What `from module import *` binds; empty for a module that is not known."""
     return _public_names().get(canonical(module).name, frozenset())
+
+
+def outside_names(module: Module) -> NamesResult:
+    """What the outside names of a module mean: asked by what chooses the generation and by each program, found once."""
+    found = _NAMES.get(module)
+    if found is None:
+        found = _NAMES[module] = resolve_names(module.tree, public_names)
+    return found
+
+
+_NAMES: WeakKeyDictionary[Module, NamesResult] = WeakKeyDictionary()
 
 
 def _public(name: str) -> str:

@@ -82,7 +82,13 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
         given.append(function.receiver)
     if isinstance(function, Unknown) and function.origin[0] == "attribute":
         given.append(function.origin[1])
-    held = [one for value in given for entry in _alternatives(value) for one in sums.holders(run, entry)]
+    held = [
+        one
+        for value in given
+        if not isinstance(value, sums.HOLDS_NOTHING)
+        for entry in _alternatives(value)
+        for one in sums.holders(run, entry)
+    ]
     for one in dict.fromkeys(held):
         if isinstance(one, Record):
             run.emit(GradientsUsed(node, one, by))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from mpfix.semantic.budget import Cut
@@ -64,12 +65,18 @@ class Program:
     occurrences: tuple[Occurrence, ...]
     recurrences: tuple[Recurrence, ...]
     cuts: tuple[Cut, ...]
-    names: tuple[ModuleNames, ...] = ()
+    names_in: Callable[[Module], NamesResult] = field(repr=False, compare=False)
+    """What the outside names of a module mean."""
     generations: tuple[int, ...] = ()
     """The generations that the component is judged for, this one among them."""
     again: Callable[[], Program] | None = field(default=None, repr=False, compare=False)
     """The program as its author meant it: tests of what this generation lost may be true in it."""
     _facts: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def names(self) -> tuple[ModuleNames, ...]:
+        """The modules with what their outside names mean."""
+        return tuple(ModuleNames(module, self.names_in(module)) for module in self.modules)
 
     def happened(self, *kinds: type[E]) -> tuple[Occurrence, ...]:
         """Occurrences of events of these kinds, in order."""
