@@ -36,7 +36,7 @@ def apply(
     from mpfix.engine import pipeline
 
     report = pipeline.apply(
-        paths or (),
+        paths or (".",),
         settings,
         diff=diff,
         verbose=verbose,

@@ -36,13 +36,14 @@ def check(
     if show_dtypes:
         from mpfix.engine.layer_table import list_layers
 
-        table = list_layers(paths or (), settings, context=not no_context, stdin=stdin, stdin_filename=stdin_filename)
+        chosen = paths or (".",)
+        table = list_layers(chosen, settings, context=not no_context, stdin=stdin, stdin_filename=stdin_filename)
         output.show_layers(table, settings.output_format)
         return ExitStatus.FAILED if table.errors else ExitStatus.CLEAN
     from mpfix.engine import pipeline
 
     report = pipeline.check(
-        paths or (),
+        paths or (".",),
         settings,
         # a line for each finding shows no fix, so none is built and LibCST stays away
         with_fixes=settings.output_format != "concise",

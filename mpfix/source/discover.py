@@ -39,7 +39,7 @@ def discover(
     extend_exclude: Sequence[str] = (),
     force_exclude: bool = False,
 ) -> Discovery:
-    """The files that `paths` mean, files or folders; no path means the current folder.
+    """The files that `paths` mean, files or folders; no path means no file.
 
     A walk honours excludes and `.gitignore` files and leaves its folder through no symlink. What is named is taken even
     when it is excluded, unless `force_exclude`; `.gitignore` files never bar what is named.
@@ -52,7 +52,7 @@ def discover(
     excludes = Excludes((*(DEFAULT_EXCLUDES if exclude is None else exclude), *extend_exclude), root)
     found: list[_Found] = []
     errors: list[SourceError] = []
-    for given in paths or (".",):
+    for given in paths:
         path = Path(given)
         if force_exclude and excludes.match_any_part(_real_place(path)):
             continue
