@@ -266,8 +266,7 @@ class KerasLibrary:
             models.run_train_step(self, run, receiver, function.node)
             return True
         if function.name == "call":
-            unknown = Unknown(("input", receiver.serial), "inputs")
-            dispatch.call_object(self, run, receiver, Arguments((unknown,), open_keywords=True), function.node)
+            dispatch.call_object(self, run, receiver, outputs.given_by_keras(receiver, function), function.node)
             return True
         return False
 

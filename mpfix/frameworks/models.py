@@ -247,7 +247,7 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
         input_casts.leave_call(run, before)
         lib.enter_model(run, -1)
     if lib.nesting(run) == 0 and output is not None:
-        note_output(run, model, output)
+        note_output(run, model, arguments, output)
     return output if output is not None else run.unknown(node)
 
 
@@ -351,7 +351,7 @@ def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
         outputs = arguments.get(1, "outputs")
         if outputs is not None and not isinstance(outputs, Unknown):
             run.set(receiver, "outputs", outputs)
-            note_output(run, receiver, outputs)
+            note_output(run, receiver, Arguments(), outputs)
         dtype = arguments.keyword("dtype")
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))

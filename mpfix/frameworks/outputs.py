@@ -7,9 +7,23 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import ModelOutput
+from mpfix.semantic.calls import parameter_unknown
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
-from mpfix.semantic.values import NONE, Choice, Constant, Mapping, Object, Record, Sequence, Unknown, Value, widened
+from mpfix.semantic.values import (
+    NONE,
+    Arguments,
+    Choice,
+    Constant,
+    Function,
+    Mapping,
+    Object,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+    widened,
+)
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -17,6 +31,9 @@ if TYPE_CHECKING:
 
 MOST_OUTPUTS = 4
 """Results of a model's own `call` that are remembered."""
+
+PASSED_BY_KERAS = ("inputs", "training", "mask")
+"""What `fit` passes to `call`."""
 
 
 def emit_outputs(lib: KerasLibrary, run: Run) -> None:
@@ -28,7 +45,8 @@ def emit_outputs(lib: KerasLibrary, run: Run) -> None:
             if model.summary:
                 continue
             saved, run.module = run.module, model.place.module
-            seen = run.get(model, "call outputs")
+            plain = run.get(model, "call outputs")
+            seen = plain if plain != NONE else run.get(model, "other outputs")
             outputs = list(seen.items) if isinstance(seen, Sequence) else []
             if not outputs and (model.cls is None or run.get(model, "content") != NONE):
                 unseen = Unknown(("input", model.serial), "input")
@@ -38,12 +56,25 @@ def emit_outputs(lib: KerasLibrary, run: Run) -> None:
             run.module = saved
 
 
-def note_output(run: Run, model: Object, output: Value) -> None:
-    """What a model's own `call` gave: another result, say of training, does not replace it."""
-    seen = run.get(model, "call outputs")
+def given_by_keras(model: Object, call: Function) -> Arguments:
+    """What `fit` passes to a project's `call`: inputs, `training` and `mask`; other parameters keep their defaults."""
+    spec = call.node.args
+    names = {parameter.arg for parameter in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)}
+    keywords = tuple((name, parameter_unknown(call, name)) for name in PASSED_BY_KERAS[1:] if name in names)
+    return Arguments((Unknown(("input", model.serial), "inputs"),), keywords)
+
+
+def note_output(run: Run, model: Object, arguments: Arguments, output: Value) -> None:
+    """What a model's own `call` gave: another result, say of training, does not replace it.
+
+    A call with other keywords than `fit` passes (`return_state=True`) may give more than what is trained on.
+    """
+    is_plain = all(name in PASSED_BY_KERAS for name, _ in arguments.keywords)
+    kind = "call outputs" if is_plain else "other outputs"
+    seen = run.get(model, kind)
     known = seen.items if isinstance(seen, Sequence) else ()
     if output not in known:
-        run.set(model, "call outputs", Sequence((*known, output)[-MOST_OUTPUTS:]))
+        run.set(model, kind, Sequence((*known, output)[-MOST_OUTPUTS:]))
 
 
 def _emit_each(run: Run, model: Object, outputs: Value) -> None:
