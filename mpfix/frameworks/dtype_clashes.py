@@ -91,10 +91,15 @@ def dtype_clashes(program: Program) -> tuple[Clash, ...]:
 def _clashes(program: Program) -> Iterator[Clash]:
     for case in program.cases(DtypesMet, "left_dtype", "right_dtype"):
         left, right = case.constant("left_dtype"), case.constant("right_dtype")
-        if left in HALVES and right in FLOATS and right not in HALVES:
+        if left in HALVES and right in FLOATS and right not in HALVES and not _may_be(case.event.right_dtype, left):
             yield from _clash(program, case, case.event.left, case.event.right, left, right)
-        elif right in HALVES and left in FLOATS and left not in HALVES:
+        elif right in HALVES and left in FLOATS and left not in HALVES and not _may_be(case.event.left_dtype, right):
             yield from _clash(program, case, case.event.right, case.event.left, right, left)
+
+
+def _may_be(dtype: Value, half: str) -> bool:
+    """Whether the program chooses the dtype by a flag of its own, half among them: it may go with the policy."""
+    return isinstance(dtype, Choice) and any(one == Constant(half) for _, one in dtype)
 
 
 def _clash(
