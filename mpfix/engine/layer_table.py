@@ -10,6 +10,7 @@ from mpfix.engine.analysis import component_of, with_generations
 from mpfix.engine.components import Unit, form_units
 from mpfix.engine.inputs import read_inputs
 from mpfix.engine.run_rules import Component, component_crash
+from mpfix.engine.run_units import guarded
 from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
 from mpfix.frameworks.layer_dtypes import LayerDtype, layer_dtypes
@@ -36,12 +37,8 @@ def list_layers(
     rows: list[LayerRow] = []
     errors = list(inputs.errors)
     for unit in form_units(inputs.documents, settings, _may_build, context=context):
-        if not unit.may_matter:
-            continue
-        try:
-            rows += _layers(unit, settings, errors)
-        except Exception as error:
-            errors.append(component_crash(unit.documents[0].display, error))
+        if unit.may_matter:
+            rows += _layers_or_crash(unit, settings, errors)
     return LayerReport(
         tuple(sorted(dict.fromkeys(rows), key=lambda row: row.sort_key)),
         tuple(sorted(errors, key=lambda error: error.sort_key)),
@@ -51,6 +48,14 @@ def list_layers(
 
 def _may_build(document: Document) -> bool:
     return any(word in document.text for word in WORDS)
+
+
+def _layers_or_crash(unit: Unit, settings: Settings, errors: list[RunError]) -> tuple[LayerRow, ...]:
+    def failed(error: Exception) -> tuple[LayerRow, ...]:
+        errors.append(component_crash(unit.documents[0].display, error))
+        return ()
+
+    return guarded(lambda: tuple(_layers(unit, settings, errors)), failed)
 
 
 def _layers(unit: Unit, settings: Settings, errors: list[RunError]) -> Iterator[LayerRow]:

@@ -107,7 +107,7 @@ def _settled_at(units: Sequence[Unit], job: Job, objection: Objection | None, nu
     first = _analysed(units[number], job)
     name = units[number].documents[0].display
     # nothing is written for a component on which mpfix fails half-way
-    settled = _guarded(
+    settled = guarded(
         lambda: settle(first, partial(analyse, job=job), unsafe_fixes=job.settings.unsafe_fixes, objection=objection),
         lambda error: unsettled(first, component_crash(name, error)),
     ).told()
@@ -116,10 +116,10 @@ def _settled_at(units: Sequence[Unit], job: Job, objection: Objection | None, nu
 
 def _analysed(unit: Unit, job: Job) -> Analysis:
     name = unit.documents[0].display
-    return _guarded(lambda: analyse_unit(unit, job), lambda error: _failed(unit, component_crash(name, error)))
+    return guarded(lambda: analyse_unit(unit, job), lambda error: _failed(unit, component_crash(name, error)))
 
 
-def _guarded(action: Callable[[], T], failed: Callable[[Exception], T]) -> T:
+def guarded(action: Callable[[], T], failed: Callable[[Exception], T]) -> T:
     """What `action` gives; where mpfix itself fails on a component, what `failed` makes of that. The run goes on."""
     try:
         return action()

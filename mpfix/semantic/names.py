@@ -125,9 +125,6 @@ class _Walk:
                 found.append(value)
         self.stack.extend(reversed(found))
 
-    def leaf(self, node: ast.AST) -> None:
-        """A node that names nothing."""
-
     # -- names and chains
 
     def name(self, node: ast.Name) -> None:
@@ -396,8 +393,7 @@ HANDLERS: dict[type, Callable[..., None]] = {
     ast.Match: _Walk.match,
     ast.MatchAs: _Walk.pattern,
     ast.MatchStar: _Walk.pattern,
-    ast.Constant: _Walk.leaf,
-    ast.Pass: _Walk.leaf,
+    ast.Constant: lambda walk, node: None,
 }
 if hasattr(ast, "TryStar"):
     HANDLERS[ast.TryStar] = _Walk.try_
