@@ -20,6 +20,7 @@ class FakeProgram:
     modules: tuple[Module, ...]
     generation: int
     cuts: tuple[Cut, ...] = ()
+    steps: int = 0
 
     def names(self, name: str) -> Iterator[Place]:
         """Uses of a name, by position."""

@@ -30,6 +30,10 @@ Tally = Counter[tuple[str, str]]
 _NOT_GONE = "the finding would stay: analysed again with this repair, the code still shows it"
 _GAINED = "analysed again with this repair, the code shows a new finding of {}"
 _BROKEN = "the repaired text would not parse"
+_NOT_TRIED = "the analysis stopped at its bound on repairs that are tried together; apply the others first"
+
+TRIAL_STEPS = 2_000_000
+"""Steps of the interpreter that trials of repairs may take before a batch that does not pass is given up as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ class Trial:
     def repair_together(self, findings: Sequence[Judged]) -> list[Tried]:
         """As `repair` for each finding, but in batches: one analysis of a large component costs seconds.
 
-        A batch that does not pass is halved, until what is wrong stands alone.
+        A batch that does not pass is tried in two parts, what looks guilty and the rest, until what is wrong stands
+        alone.
         """
         tried = [self._first_built(judged) for judged in findings]
         waiting = [t for t in tried if t.offer is not None and t.offer.applicability is not Applicability.DISPLAY_ONLY]
@@ -130,6 +135,9 @@ class Trial:
 
     def _try_batch(self, batch: list[Tried], refused: dict[int, str]) -> None:
         """Try repairs that do not overlap; note the reason for each that does not pass."""
+        if self._memory and self._steps[0] > TRIAL_STEPS:
+            refused.update((id(tried), _NOT_TRIED) for tried in batch)
+            return
         offers = [_offer_of(tried) for tried in batch]
         objection = combination_objection(self, offers)
         if objection is None:
@@ -137,11 +145,31 @@ class Trial:
         if len({offer.files for offer in offers}) == 1:
             refused.update((id(tried), objection) for tried in batch)
             return
+        for part in self._parts(batch):
+            self._try_batch(part, refused)
+
+    def _parts(self, batch: list[Tried]) -> tuple[list[Tried], list[Tried]]:
+        """What looks guilty of the objection to a batch, and the rest; its halves where that says nothing."""
+        after = self._after(combined([_offer_of(tried) for tried in batch]))
+        if not isinstance(after, str):
+            guilty = [tried for tried in batch if self._looks_guilty(tried, after)]
+            if 0 < len(guilty) < len(batch):
+                return guilty, [tried for tried in batch if tried not in guilty]
         middle = len(batch) // 2
-        while middle < len(batch) - 1 and offers[middle].files == offers[middle - 1].files:
+        while middle < len(batch) - 1 and _offer_of(batch[middle]).files == _offer_of(batch[middle - 1]).files:
             middle += 1
-        self._try_batch(batch[:middle], refused)
-        self._try_batch(batch[middle:], refused)
+        return batch[:middle], batch[middle:]
+
+    def _looks_guilty(self, tried: Tried, after: _After) -> bool:
+        """Whether the finding is still there, or a file that the repair changes has new findings."""
+        judged = tried.judged
+        statements = self.statements[judged.place.module]
+        found = (judged.rule.code, statements.text(statements.around(judged.place.node)))
+        if after.tally[found] >= self.tally[found]:
+            return True
+        before, now = self.judgement.by_file, after.by_file
+        changed = {part.filename for part in _offer_of(tried).files}
+        return any(now[name, code] > before[name, code] for name, code in now if name in changed)
 
     def _offer(self, judged: Judged, intent: FixIntent) -> Tried:
         tried = self._built(judged, intent)
@@ -186,6 +214,11 @@ class Trial:
         return f"the repair changes `{name}` too: give that path as well"
 
     @cached_property
+    def _steps(self) -> list[int]:
+        """How many steps the trials took so far, its only item."""
+        return [0]
+
+    @cached_property
     def _memory(self) -> dict[tuple[FileEdits, ...], _After | str]:
         """Findings of one training step share one repair: it is analysed once."""
         return {}
@@ -203,9 +236,11 @@ class Trial:
         except (UnwritableEdit, SourceError) as error:
             return str(error)
         judgement = judge(component, self.rules, with_notes=self.with_notes)
+        self._steps[0] += judgement.steps
         if len(judgement.errors) > len(self.judgement.errors):
             return f"the repaired text cannot be analysed: {judgement.errors[0].message}"
-        return _After(_tally(judgement, {module: Statements(module) for module in component.modules}))
+        statements = {module: Statements(module) for module in component.modules}
+        return _After(_tally(judgement, statements), judgement.by_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +248,7 @@ class _After:
     """What is found once edits are in place."""
 
     tally: Tally
+    by_file: Counter[tuple[str, str]]
 
 
 def _offer_of(tried: Tried) -> Offer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from mpfix.diagnostic import Diagnostic, Fix, Related, Severity
@@ -17,6 +18,7 @@ from mpfix.rule import Evidence, Finding, FixIntent, Rule
 from mpfix.semantic import guards
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.project import Project
+from mpfix.semantic.root_traces import RootTraces
 from mpfix.semantic.syntax import Module, Place, SyntaxProblem
 from mpfix.source.document import Document
 
@@ -46,6 +48,8 @@ class Component:
     """Files beside them that do not parse."""
     unit: Unit | None = None
     """How their imports find each other; None where there is one file."""
+    known: Mapping[int, RootTraces] = field(default_factory=lambda: defaultdict(RootTraces), repr=False, compare=False)
+    """What the roots did under each generation, shared with copies of the component that have other text."""
 
     @property
     def all_modules(self) -> tuple[Module, ...]:
@@ -89,7 +93,9 @@ class Judged:
     def diagnostic(self, fix: Fix | None = None, unfixable_reason: str | None = None) -> Diagnostic:
         """The finding as a user sees it."""
         span = report_span(self.place)
-        related = (Related(report_span(item.place), item.message) for item in self.evidence if item.place != self.place)
+        # a policy that is only assumed was set nowhere
+        told = (item for item in self.evidence if item.place != self.place and item.place.module is not None)
+        related = (Related(report_span(item.place), item.message) for item in told)
         return Diagnostic(
             code=self.rule.code,
             name=self.rule.name,
@@ -111,6 +117,13 @@ class Judgement:
     findings: tuple[Judged, ...] = ()
     errors: tuple[RunError, ...] = ()
     cuts: tuple[tuple[Place, str], ...] = ()
+    steps: int = 0
+    """Steps of the interpreter that it took."""
+
+    @property
+    def by_file(self) -> Counter[tuple[str, str]]:
+        """How often each (file, code) is found."""
+        return Counter((judged.place.module.document.display, judged.rule.code) for judged in self.findings)
 
 
 def relevant_rules(component: Component, rules: Iterable[Rule]) -> tuple[Rule, ...]:
@@ -143,6 +156,7 @@ def judge(component: Component, rules: Iterable[Rule], *, with_notes: frozenset[
         tuple(sorted(wanted, key=lambda judged: (judged.place.sort_key, judged.rule.code, judged.message))),
         tuple(dict.fromkeys(error for judgement in judgements for error in judgement.errors)),
         tuple(dict.fromkeys(cut for judgement in judgements for cut in judgement.cuts)),
+        sum(judgement.steps for judgement in judgements),
     )
 
 
@@ -162,6 +176,7 @@ def _judge_generation(component: Component, rules: Sequence[Rule], generation: i
         assume_policy=component.assume_policy,
         limits=component.limits,
         project=component.project,
+        known=component.known[generation],
     )
     reported = frozenset(component.modules)
     findings: list[Judged] = []
@@ -180,6 +195,7 @@ def _judge_generation(component: Component, rules: Sequence[Rule], generation: i
         tuple(findings),
         tuple(errors),
         tuple((cut.place, cut.message) for cut in program.cuts if cut.place.module in reported),
+        program.steps,
     )
 
 

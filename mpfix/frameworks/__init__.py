@@ -9,6 +9,7 @@ from mpfix.frameworks.library import KerasLibrary
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.program import Program
 from mpfix.semantic.project import Project
+from mpfix.semantic.root_traces import RootTraces
 from mpfix.semantic.roots import interpret_component
 from mpfix.semantic.syntax import Module
 
@@ -23,6 +24,7 @@ def interpret(
     generations: Sequence[int] = (),
     meant: bool = False,
     project: Project | None = None,
+    known: RootTraces | None = None,
 ) -> Program:
     """What a component does under a Keras generation (2 or 3).
 
@@ -31,6 +33,7 @@ def interpret(
         meant: tests for methods of loss scaling that Keras 3 lost may be true.
         assume_policy: the global policy a root starts with instead of `float32`.
         project: how the modules' imports find each other; without one each stands alone.
+        known: what roots did under this generation when only other modules had another text.
         reuse: whether equal calls are replayed; off gives the same program where no bound is hit.
     """
     trace = interpret_component(
@@ -39,6 +42,7 @@ def interpret(
         limits or Limits(),
         reuse=reuse,
         project=project,
+        known=known,
     )
     return Program(
         tuple(modules),
@@ -48,6 +52,7 @@ def interpret(
         trace.cuts,
         outside_names,
         tuple(generations) or (generation,),
+        trace.steps,
         lambda: interpret(
             modules,
             generation=generation,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
 from mpfix.frameworks.events import (
     Compiled,
     Fitted,
@@ -12,17 +16,51 @@ from mpfix.frameworks.events import (
     PolicySet,
     TapeOpened,
 )
-from mpfix.semantic.guards import TRUE
+from mpfix.frameworks.keys import canonical, outside_names
+from mpfix.frameworks.policies import SETTERS
+from mpfix.semantic.guards import TRUE, Guard, is_maybe
 from mpfix.semantic.run import Occurrence, Run
-from mpfix.semantic.values import Choice, Record, Unknown, Value
+from mpfix.semantic.syntax import Module
+from mpfix.semantic.values import NONE, Choice, Function, Record, Unknown, Value
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
 
 
-def ambient_policy(run: Run, occurrences: tuple[Occurrence, ...]) -> Value | None:
-    """The policy of what no root reached: any that the component sets; None where it sets none."""
+class Ambient:
+    """The policy that the functions which no root reached start with; none of them sees what another one has set."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Occurrence, ...] | None = None
+        self._default: Value = NONE
+        self._policy: Value = NONE
+
+    def enter(self, lib: KerasLibrary, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+        """Set the policy, made of what is known so far, before such a function runs."""
+        if self._seen is None:
+            if run.get_global("policy set") is not None and run.module is not None:
+                lib.start_policy(run, run.module.tree)
+            self._default = run.get_global("policy") or NONE
+        if self._seen is not occurrences:
+            self._seen = occurrences
+            self._policy = ambient_policy(run, occurrences, self._default) or self._default
+        if run.get_global("policy") is not self._policy:
+            run.set_global("policy", self._policy)
+
+
+def ambient_policy(run: Run, occurrences: tuple[Occurrence, ...], default: Value) -> Value | None:
+    """The policy of what no root reached: any that the component sets, else `default`; None where it sets none."""
     found = [o for o in occurrences if isinstance(o.event, PolicySet) and not _is_afterthought(o, occurrences)]
     if not found:
         return None
-    alternatives = [(o.guard, o.event.policy) for o in reversed(found) if isinstance(o.event, PolicySet)]
+    # what lost a literal to a bound proves nothing, and would take the proof of what comes after it
+    latest_first = found[::-1]
+    ordered = sorted(latest_first, key=lambda one: is_maybe(one.guard))
+    alternatives = [(o.guard, o.event.policy) for o in ordered if isinstance(o.event, PolicySet)]
+    if any(isinstance(value, Record) for _, value in alternatives):
+        # one record, so that each of its properties has the alternatives
+        alternatives = [(guard, run.each(value, _as_record(run))) for guard, value in alternatives]
+    alternatives = _distinct(run, alternatives)
     plain = {str(value.get("name")) for _, value in alternatives if isinstance(value, Record)}
     if len(plain) > 1 and any(not guard for guard, _ in alternatives):
         # several policies, and none says when: each may be the one in force
@@ -32,10 +70,63 @@ def ambient_policy(run: Run, occurrences: tuple[Occurrence, ...]) -> Value | Non
             else (guard, value)
             for guard, value in alternatives
         ]
-    default = run.get_global("policy")
-    if default is not None and not isinstance(default, Choice):
+    if not isinstance(default, Choice):
         alternatives.append((TRUE, default))
     return run.merge(alternatives)
+
+
+def _distinct(run: Run, alternatives: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
+    """Without what names the same policy again: tests that each set the same one, scripts that share a helper."""
+    kept = _first_of_each(alternatives, lambda guard, value: (guard, _named(value)))
+    kept = _first_of_each(
+        kept, lambda guard, value: (value.place if isinstance(value, Record) else value, _named(value))
+    )
+    names = [_name(value) for _, value in kept]
+    count = sum(len(one.alternatives) if isinstance(one, Choice) else 1 for one in names)
+    # what is set in more places than a value has alternatives is told apart by its name alone
+    return kept if count < run.limits.alternatives else _first_of_each(kept, lambda _, value: _named(value))
+
+
+def _first_of_each(
+    alternatives: list[tuple[Guard, Value]], key: Callable[[Guard, Value], object]
+) -> list[tuple[Guard, Value]]:
+    """One alternative of each key, the first, unless a later one has fewer conditions."""
+    kept: dict[object, tuple[Guard, Value]] = {}
+    for guard, value in alternatives:
+        known = kept.setdefault(key(guard, value), (guard, value))
+        if len(guard) < len(known[0]) and not is_maybe(guard):
+            kept[key(guard, value)] = (guard, value)
+    return list(kept.values())
+
+
+def _name(value: Value) -> Value:
+    return value.get("name") if isinstance(value, Record) else value
+
+
+def _named(value: Value) -> object:
+    return str(_name(value)) if isinstance(value, Record) else value
+
+
+def sets_policy(function: Function) -> bool:
+    """Whether a function sets a policy, as far as its own text shows."""
+    module, last = function.module, function.node.end_lineno or function.node.lineno
+    lines = _SETTERS.get(module)
+    if lines is None:
+        uses = (use for use in outside_names(module).uses if canonical(use.qualified).name in SETTERS)
+        lines = _SETTERS[module] = tuple(use.node.lineno for use in uses)
+    return any(function.node.lineno <= line <= last for line in lines)
+
+
+_SETTERS: WeakKeyDictionary[Module, tuple[int, ...]] = WeakKeyDictionary()
+
+
+def _as_record(run: Run) -> Callable[[Value], Value]:
+    def as_record(policy: Value) -> Value:
+        if isinstance(policy, Record) or run.module is None:
+            return policy
+        return Record("policy", run.place(run.module.tree), {"name": Unknown(("policy name", policy), str(policy))})
+
+    return as_record
 
 
 def _is_afterthought(policy: Occurrence, occurrences: tuple[Occurrence, ...]) -> bool:

@@ -12,6 +12,7 @@ from mpfix.frameworks import (
     dtypes,
     environment,
     gradients,
+    half_functions,
     half_values,
     input_casts,
     labels,
@@ -41,6 +42,7 @@ from mpfix.semantic.values import (
     Arguments,
     At,
     Bound,
+    Choice,
     Library,
     Object,
     Record,
@@ -56,7 +58,7 @@ FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
     **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
     **policy_traces.FUNCTIONS, **half_values.FUNCTIONS, **arrays.FUNCTIONS,
-    **dtype_containers.FUNCTIONS,
+    **dtype_containers.FUNCTIONS, **half_functions.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
@@ -143,7 +145,7 @@ def _construct(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
 
 def _note_strategy(lib: KerasLibrary, run: Run, key: str, arguments: Arguments, node: ast.AST) -> None:
     given = arguments.get(0, "devices") or NONE
-    devices = list_content(run, given) or given
+    devices = run.each(given, lambda one: list_content(run, one) or one)
     run.emit(StrategyMade(node, key, run.get_global("policy") or NONE, devices))
     if key.endswith("TPUStrategy"):
         run.set_global("tpu", At(run.place(node)))
@@ -155,7 +157,7 @@ def call_bound(lib: KerasLibrary, run: Run, function: Bound, arguments: Argument
     receiver = widened(function.receiver)
     name = function.function.key.rpartition(".")[2]
     role = lib.role(receiver)
-    if role is None and isinstance(receiver, Unknown):
+    if role is None and isinstance(receiver, (Unknown, Choice)):
         role = function.function.key.partition(".")[0]
     elif isinstance(receiver, Record):
         role = receiver.kind

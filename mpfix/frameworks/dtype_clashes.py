@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mpfix.frameworks.dtypes import FLOATS, HALVES, NumberTensor, source
 from mpfix.frameworks.operations import DtypesMet
+from mpfix.frameworks.policies import COMPUTE_DTYPES
 from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, alternatives, fact
@@ -67,6 +68,30 @@ def clashes_in_layers(program: Program) -> tuple[tuple[Clash, ...], ...]:
 def _is_in_model(clash: Clash) -> bool:
     half = clash.half
     return clash.in_call or (isinstance(half, Record) and half.get("symbolic") == TRUE_VALUE)
+
+
+@fact
+def clashes_of_uncast_weights(program: Program) -> tuple[Clash, ...]:
+    """Clashes with weights that their layer was told not to cast, on Keras 2: on Keras 3 float32 comes out.
+
+    One for each operation.
+    """
+    if program.generation != 2:
+        return ()
+    found: dict[Place, Clash] = {}
+    for clash in dtype_clashes(program):
+        is_weight = isinstance(clash.fixed, Object) and clash.fixed.key == "weight"
+        # in a layer that computes in half any other weight would have been cast
+        if is_weight and clash.in_call and not clash.promotes and _computes_in(clash, clash.half_dtype):
+            found.setdefault(clash.place, clash)
+    return tuple(found.values())
+
+
+def _computes_in(clash: Clash, dtype: str) -> bool:
+    names = alternatives(clash.policy.get("name"), clash.guard) if clash.policy is not None else []
+    return bool(names) and all(
+        isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) == dtype for _, one in names
+    )
 
 
 @fact

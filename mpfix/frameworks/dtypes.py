@@ -86,7 +86,9 @@ _NAMES_OF_DTYPES = frozenset(Library(f"builtins.str.{name}") for name in ("name"
 
 def how_named(dtype: Value, otherwise: str) -> str:
     """Why a call that was given a dtype has it."""
-    return dtype.how if isinstance(dtype, NamedDtype) else otherwise
+    known = [one for _, one in dtype if isinstance(one, Constant)] if isinstance(dtype, Choice) else [dtype]
+    ways = {one.how if isinstance(one, NamedDtype) else otherwise for one in known}
+    return ways.pop() if len(ways) == 1 else otherwise
 
 
 def dtype_of(run: Run, value: Value) -> Value:
@@ -116,9 +118,15 @@ def variable_dtype(run: Run, variable: Object) -> Value:
     own = run.get(variable, "dtype")
     scope = run.get_global(SCOPE) or NONE
     casts = variable.key in ("weight", "keras.Variable") and run.get(variable, "autocast") != FALSE_VALUE
-    if casts and isinstance(scope, Object) and isinstance(own, Constant) and own.value in FLOATS:
-        return compute_dtype(run, run.get(scope, "policy"))
-    return own if own != NONE else Unknown(("dtype", variable), "dtype")
+    if not casts or not isinstance(scope, Object):
+        return own if own != NONE else Unknown(("dtype", variable), "dtype")
+
+    def read(one: Value) -> Value:
+        if isinstance(one, Constant) and one.value in FLOATS:
+            return compute_dtype(run, run.get(scope, "policy"))
+        return one if one != NONE else Unknown(("dtype", variable), "dtype")
+
+    return run.each(own, read)
 
 
 def of_initial(run: Run, initial: Value) -> Value:
@@ -174,6 +182,8 @@ def joined(run: Run, operands: Iterable[Value], *, promotes: bool = False) -> Jo
     known = [(dtype, one) for dtype, one in found if dtype != NONE and not isinstance(dtype, Unknown)]
     if not known or (promotes and len(known) < sum(1 for dtype, _ in found if dtype != NONE)):
         return None
+    # what may be anything as well takes the dtype of what is known for sure
+    known.sort(key=lambda one: isinstance(one[0], Choice) and any(isinstance(other, Unknown) for _, other in one[0]))
     dtype, chosen = known[0]
     takes_wide = promotes or (len(known) > 1 and not isinstance(run.get_global(SCOPE), Object))
     for other, one in known[1:]:
@@ -276,6 +286,12 @@ def _of_policy(compute: bool) -> Callable[[KerasLibrary, Run, Object, ast.AST], 
 def variable_dtype_of(run: Run, policy: Value, node: ast.AST) -> Value:
     """The dtype of the variables of a policy, which `layer.dtype` is too; it remembers that it was asked so."""
 
+    mixed = NamedDtype("float32", "self.dtype", run.place(node))
+    # what is float32 under every policy was still asked for as the dtype of the variables of a mixed one
+    plain: MappingType[str, Constant] = {"half": Constant("float16")} | (
+        {"float32": mixed} if _may_be_mixed(policy) else {}
+    )
+
     def read(one: Value) -> Value:
         if not isinstance(one, Record) or one.kind != "policy":
             return Unknown(("variable dtype", one), "variable dtype")
@@ -284,11 +300,17 @@ def variable_dtype_of(run: Run, policy: Value, node: ast.AST) -> Value:
     def of_name(name: Value) -> Value:
         if not isinstance(name, Constant) or not isinstance(name.value, str):
             return Unknown(("variable dtype", name), "variable dtype")
-        if name.value.startswith("mixed_"):
-            return NamedDtype("float32", "self.dtype", run.place(node))
-        return Constant("float16" if name.value == "half" else name.value)
+        return mixed if name.value.startswith("mixed_") else plain.get(name.value, Constant(name.value))
 
     return run.each(policy, read)
+
+
+def _may_be_mixed(policy: Value) -> bool:
+    if isinstance(policy, Choice):
+        return any(_may_be_mixed(one) for _, one in policy)
+    if isinstance(policy, Record):
+        return _may_be_mixed(policy.get("name"))
+    return isinstance(policy, Constant) and str(policy.value).startswith("mixed_")
 
 
 ATTRIBUTES: MappingType[str, Callable[[KerasLibrary, Run, Object, ast.AST], Value]] = {

@@ -311,6 +311,11 @@ PARSERS = (
     "packaging.version.parse", "packaging.version.Version", "pkg_resources.parse_version",
     "distutils.version.LooseVersion", "distutils.version.StrictVersion", "looseversion.LooseVersion",
 )  # fmt: skip
+def _has_strategy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
+    """`tf.distribute.has_strategy()`: false as long as nothing made one."""
+    return FALSE_VALUE if run.get_global("distributed") is None else run.unknown(node)
+
+
 FUNCTIONS: Functions = {
     **dict.fromkeys(PARSERS, _parse),
     "importlib.metadata.version": _installed,
@@ -321,6 +326,7 @@ FUNCTIONS: Functions = {
     "os.environ.update": _update,
     "os.putenv": _put,
     "argparse.ArgumentParser": _parser,
+    "tensorflow.distribute.has_strategy": _has_strategy,
 }
 METHODS: Methods = {
     **{("version", name): _text_method(name) for name in TEXT_METHODS},

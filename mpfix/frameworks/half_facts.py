@@ -18,6 +18,8 @@ FLOAT16_INFINITE = 65520.0
 """The first number that is infinite in float16."""
 FLOAT16_ZERO = 2.0**-25
 """Numbers up to this one are 0 in float16."""
+FLOAT16_VARIANCE = 1e-6
+"""Numbers up to this one do not keep a float16 variance away from 0: the gradient of its root is infinite."""
 
 
 @record
@@ -104,6 +106,11 @@ def is_large_sum(one: HalfOperation) -> bool:
     if one.tensor.get("loss at") != NONE or one.tensor.get("reduced") != NONE or _axes(one.axis) < MANY_AXES:
         return False
     return has_many_axes(one) or (one.tensor.get("rank") == NONE and one.computed in SQUARES)
+
+
+def is_large_count(one: HalfOperation) -> bool:
+    """Whether a count runs over two axes or more of a tensor that has more, or is one of pixels or tokens."""
+    return _axes(one.axis) >= MANY_AXES and (one.axis != NONE or has_many_axes(one))
 
 
 def has_many_axes(one: HalfOperation) -> bool:

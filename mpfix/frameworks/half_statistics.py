@@ -22,15 +22,20 @@ WIDE = ("float32", "float64")
 
 @record
 class WeightAssigned(Event):
-    """A float32 weight was assigned in the `call` of a layer: `read` is the dtype it is read in there."""
+    """A float32 weight was assigned in the `call` of a layer: `read` is the dtype it is read in there.
+
+    `own` is its dtype, `given` that of what it was given, None (the constant) for numbers.
+    """
 
     weight: Object
     method: str
     read: Value
     policy: Value
+    own: Value
+    given: Value
 
 
-def note_assigned(run: Run, variable: Value, method: str, node: ast.AST) -> None:
+def note_assigned(run: Run, variable: Value, method: str, given: Value | None, node: ast.AST) -> None:
     """A method of a variable was called that changes it."""
     scope = run.get_global(dtypes.SCOPE) or NONE
     if not isinstance(variable, Object) or not isinstance(scope, Object):
@@ -38,7 +43,8 @@ def note_assigned(run: Run, variable: Value, method: str, node: ast.AST) -> None
     own = run.get(variable, "dtype")
     if isinstance(own, Constant) and own.value in WIDE:
         read = dtypes.variable_dtype(run, variable)
-        run.emit(WeightAssigned(node, variable, method, read, run.get(scope, "policy")))
+        dtype = dtypes.dtype_of(run, given) if given is not None else NONE
+        run.emit(WeightAssigned(node, variable, method, read, run.get(scope, "policy"), own, dtype))
 
 
 @record

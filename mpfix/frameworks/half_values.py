@@ -28,6 +28,7 @@ from mpfix.semantic.values import (
     Constant,
     Library,
     Record,
+    Unknown,
     Value,
     widened,
 )
@@ -35,7 +36,7 @@ from mpfix.semantic.values import (
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
-MARKS = ("computed", "computed at", "added", "added at", "computed of", "bounded", "variance at")
+MARKS = ("computed", "computed at", "added", "added at", "computed of", "bounded", "bounded by", "variance at")
 """What a tensor remembers of its last operation; the next one forgets it."""
 
 OPERATIONS = {
@@ -65,6 +66,9 @@ BOUNDED = frozenset(
     ["tanh", "sigmoid", "softmax", "log_softmax", "clip", "minimum", "USub", "hard_sigmoid", "softsign", "relu6"]
 )
 """Operations whose results are bounded above."""
+
+SHIFTING = ("Mult", "Div", "Add", "Sub")
+"""Operators that scale or shift a tensor when the other operand is a number."""
 
 ROOTS = ("tensorflow.", "keras.ops.", "keras.backend.", "keras.activations.")
 SECOND = {"where": 2, "clip": 1}
@@ -144,6 +148,8 @@ def _remembering(run: Run, how: str, left: Value, right: Value, result: Value | 
         marks |= {name: before.get(name) for name in ("rank", "reduced") if before.get(name) != NONE}
     marks["variance at"] = _variance(run, how, left, right, number, node)
     marks["bounded"] = TRUE_VALUE if _is_bounded(how, left, right, number) else NONE
+    if how in SHIFTING and number is not None:
+        marks["bounded by"] = next((one for one in (bounded_by(left), bounded_by(right)) if one != NONE), NONE)
     return _marked(run, result, marks)
 
 
@@ -168,7 +174,16 @@ def _is_bounded(how: str, left: Value, right: Value, number: float | None) -> bo
     subtrahend = widened(right)
     if how == "Sub" and isinstance(subtrahend, Record) and subtrahend.get("computed") == Constant("max"):
         return True
-    return how in ("Mult", "Div", "Add", "Sub") and number is not None and (is_bounded(left) or is_bounded(right))
+    return how in SHIFTING and number is not None and (is_bounded(left) or is_bounded(right))
+
+
+def bounded_by(value: Value) -> Value:
+    """The activation whose results a tensor still is, but for numbers it was multiplied or shifted by; else None."""
+    value = widened(value)
+    if not isinstance(value, Record):
+        return NONE
+    found = value.get("activation") if value.get("bounded by") == NONE else value.get("bounded by")
+    return found if isinstance(found, Constant) and found.value in BOUNDED else NONE
 
 
 def is_bounded(value: Value) -> bool:
@@ -208,8 +223,8 @@ def is_half_tensor(value: Value) -> bool:
 
 
 def number_of(value: Value) -> float | None:
-    """A plain number, also one that was made a tensor; None for anything else."""
-    value = widened(value)
+    """A plain number, also one that was made a tensor, or that a parameter is by default; None for anything else."""
+    value = default_of(widened(value))
     if isinstance(value, Record) and value.kind == "tensor":
         value = value.get("of")
     if isinstance(value, Bound) and isinstance(value.function, Library):
@@ -219,6 +234,27 @@ def number_of(value: Value) -> float | None:
     if not isinstance(value, Constant) or isinstance(value.value, bool) or not isinstance(value.value, (int, float)):
         return None
     return float(value.value)
+
+
+def default_of(value: Value) -> Value:
+    """The default of a parameter for which nobody passes anything that is known; other values as they are."""
+    match value:
+        case Unknown(origin=("parameter", ast.FunctionDef(args=spec), str(name)), cut=False):
+            positional = [*spec.posonlyargs, *spec.args]
+            defaults = [None] * (len(positional) - len(spec.defaults)) + spec.defaults + spec.kw_defaults
+            given = zip([*positional, *spec.kwonlyargs], defaults, strict=True)
+            default = next((node for parameter, node in given if parameter.arg == name), None)
+            return _number_in(default) or value
+    return value
+
+
+def _number_in(node: ast.expr | None) -> Constant | None:
+    match node:
+        case ast.Constant(value=float(number)):
+            return Constant(number)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float(number))):
+            return Constant(-number)
+    return None
 
 
 def known_number(key: str) -> Constant | None:

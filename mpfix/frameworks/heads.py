@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from mpfix.frameworks.blends import PROBABILITIES
 from mpfix.frameworks.events import (
     Applied,
     Compiled,
@@ -16,6 +18,7 @@ from mpfix.frameworks.events import (
     ModelOutput,
     Predicted,
 )
+from mpfix.frameworks.half_values import bounded_by
 from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.loss_kinds import kind_for
 from mpfix.frameworks.training import HALF, trains
@@ -25,9 +28,6 @@ from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import NONE, At, Constant, Object, Record, Sequence, Value
-
-PROBABILITIES = frozenset({"softmax", "sigmoid"})
-"""Activations whose results are probabilities that a loss turns back into logits."""
 
 
 @record
@@ -195,7 +195,10 @@ def output_cases(program: Program, *paths: str) -> Iterator[Case[ModelOutput]]:
 class Head:
     """An output that should be float32: `kind` is what it holds, as its loss sees it, or `probabilities`.
 
-    `maker` is where it is made, `layer` the layer that does (None, the constant, for a function).
+    `blended` are probabilities that were averaged or resized, `raw` values that a loss only takes for probabilities,
+    `tanh` those of a last layer whose loss nobody knows.
+    `maker` is where it is made, `layer` the layer that does (None, the constant, for a function), `activation` what
+    makes probabilities of logits.
     """
 
     case: Case[ModelOutput]
@@ -205,8 +208,9 @@ class Head:
     dtype: str
     kind: str
     losses: tuple[Judged, ...]
+    activation: str = ""
     passed_by: tuple[Place, ...] = ()
-    """Layers behind it that hand its values on, in a dtype of their own."""
+    """Layers behind it that hand its values on, or blend them, in a dtype of their own."""
 
 
 @fact
@@ -236,48 +240,77 @@ def _dtype_of_half(case: Case[ModelOutput], *dtypes: str) -> str | None:
 
 
 def _heads(program: Program, dtype_of: Callable[..., str | None]) -> Iterator[Head]:
-    for case in output_cases(program, *_ACTIVATED):
-        maker, dtype = case.at("tensor.activation maker"), dtype_of(case, "tensor.activation dtype", "tensor.dtype")
-        if maker is not None and dtype is not None and case.constant("tensor.activation") in PROBABILITIES:
-            losses = losses_of(program, case.event, maker)
-            is_judged = bool(losses) or not _is_left_out(program, case.event.model)
-            if is_judged and not any(loss.kind == "regression" for loss in losses):
-                yield _head(case, maker, dtype, "probabilities", losses)
+    yield from _of_probabilities(program, dtype_of, "probabilities", "tensor.activation", "tensor.dtype")
+    yield from _of_probabilities(program, dtype_of, "blended", "tensor.blended")
     for case in output_cases(program, *_MADE):
         maker, dtype = case.at("tensor.maker"), dtype_of(case, "tensor.dtype")
         if maker is not None and dtype is not None:
             losses = losses_of(program, case.event, maker)
-            kind = _felt_kind(program, case, dtype, losses)
+            kind = _felt_kind(program, case, dtype, losses) or _squashed(program, case, losses)
             if kind is not None:
-                yield _head(case, maker, dtype, kind, losses)
+                yield _head(case, maker, dtype, kind, losses, case.value("tensor.layer"))
+
+
+def _of_probabilities(
+    program: Program, dtype_of: Callable[..., str | None], kind: str, activation: str, *dtypes: str
+) -> Iterator[Head]:
+    """Outputs of an activation that ran in half, and of which the `dtypes` are half too."""
+    layer = "tensor.blended layer" if kind == "blended" else "tensor.layer"
+    names = ("tensor.activation dtype", "tensor.activation maker", "tensor.policy")
+    for case in output_cases(program, activation, layer, *names, *dtypes):
+        maker, dtype = case.at("tensor.activation maker"), dtype_of(case, "tensor.activation dtype", *dtypes)
+        if maker is not None and dtype is not None and case.constant(activation) in PROBABILITIES:
+            losses = losses_of(program, case.event, maker)
+            is_judged = bool(losses) or not _is_left_out(program, case.event.model)
+            if is_judged and not any(loss.kind == "regression" for loss in losses):
+                found = _head(case, maker, dtype, kind, losses, case.value(layer))
+                yield replace(found, activation=case.constant(activation))
 
 
 _MADE = ("tensor.dtype", "tensor.maker", "tensor.layer", "tensor.policy")
-_ACTIVATED = (
-    "tensor.activation", "tensor.activation dtype", "tensor.activation maker", "tensor.dtype", "tensor.layer",
-    "tensor.policy",
-)  # fmt: skip
 
 
-def _head(case: Case[ModelOutput], maker: Place, dtype: str, kind: str, losses: tuple[Judged, ...]) -> Head:
+def _head(
+    case: Case[ModelOutput], maker: Place, dtype: str, kind: str, losses: tuple[Judged, ...], layer: Value
+) -> Head:
     passed_by = case.event.tensor.get("passed by") if isinstance(case.event.tensor, Record) else NONE
     layers = passed_by.items if isinstance(passed_by, Sequence) else ()
-    places = tuple(one.place for one in layers if isinstance(one, Object))
-    policy = case.value("tensor.policy")
-    return Head(case, maker, case.value("tensor.layer"), policy, dtype, kind, losses, places)
+    places = tuple(one.place for one in layers if isinstance(one, Object) and one.place != maker)
+    return Head(case, maker, layer, case.value("tensor.policy"), dtype, kind, losses, passed_by=places)
 
 
 def _felt_kind(program: Program, case: Case[ModelOutput], dtype: str, losses: tuple[Judged, ...]) -> str | None:
-    """`regression` or `logits` where a loss suffers from a half output; predictions cast before it do no harm."""
-    kinds = {
-        loss.kind
-        for loss in losses
-        if loss.dtype == NONE or is_half(loss.dtype) or dtype != case.constant("tensor.dtype")
-    }
+    """What a loss that suffers from a half output sees in it; predictions cast before it do no harm."""
+    felt = [
+        loss for loss in losses if loss.dtype == NONE or is_half(loss.dtype) or dtype != case.constant("tensor.dtype")
+    ]
+    kinds = {loss.kind for loss in felt}
     if "regression" in kinds:
         return "regression"
+    if dtype == "float16" and _is_raw(case) and any(one.kind == "probabilities" and one.form != "log" for one in felt):
+        return "raw"
     dense = program.generation == 2 and dtype == "float16" and is_dense_prediction(case)
     return "logits" if "logits" in kinds and dense else None
+
+
+def _squashed(program: Program, case: Case[ModelOutput], losses: tuple[Judged, ...]) -> str | None:
+    """`tanh` where an output under losses that nobody knows must be a regression: no loss takes it for logits."""
+    tensor, layer = case.event.tensor, case.value("tensor.layer")
+    if not isinstance(layer, Object) or layer.key != "keras.layers.Dense" or case.event.count != 1:
+        return None
+    if bounded_by(tensor) != Constant("tanh") or any(loss.kind is not None for loss in losses):
+        return None
+    is_judged = bool(losses) or not _is_left_out(program, case.event.model)
+    return "tanh" if is_judged and is_trained(program, case.event.model) else None
+
+
+def _is_raw(case: Case[ModelOutput]) -> bool:
+    """Whether an output surely comes from no softmax or sigmoid."""
+    tensor = case.event.tensor
+    if not isinstance(tensor, Record) or tensor.get("blended") != NONE:
+        return False
+    activation = tensor.get("activation")
+    return isinstance(activation, Constant) and activation.value not in PROBABILITIES
 
 
 @fact

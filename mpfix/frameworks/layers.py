@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import dtypes, labels
+from mpfix.frameworks import blends, dtypes, labels
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.policies import as_policy, compute_dtype, home_of
@@ -216,7 +216,15 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
         properties["classes"] = run.get(layer, "argument units") if name == "Dense" else before_it
     if activation != NONE:
         properties |= {"activation": activation, "activation dtype": dtype, "activation maker": At(layer.place)}
+    elif blended := blends.after_layer(name, before):
+        properties |= blended | {"passed by": _also_by(earlier, layer)}
     return Record("tensor", run.place(node), properties)
+
+
+def _also_by(before: Value | None, layer: Object) -> Sequence:
+    """The layers that handed a tensor on, and one more."""
+    earlier = before.get("passed by") if isinstance(before, Record) else NONE
+    return Sequence((*(earlier.items if isinstance(earlier, Sequence) else ()), layer))
 
 
 def output_dtype(lib: KerasLibrary, run: Run, layer: Object, name: str) -> Value:
@@ -245,7 +253,9 @@ def _of_function(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
 
     def made(one: Value) -> Value:
         if isinstance(one, Record):
-            return one.having({"symbolic": symbolic})
+            keeps = one.get("blended") != NONE or one.get("bounded by") != NONE
+            behind = {"passed by": _also_by(first_tensor(run, given), layer)} if keeps else {}
+            return one.having({"symbolic": symbolic, **behind})
         return Record("tensor", run.place(node), {"dtype": Unknown(("dtype", one), "dtype"), "symbolic": symbolic})
 
     return run.each(output, made)
@@ -258,8 +268,7 @@ def _passed_on(run: Run, layer: Object, before: Record | None, properties: dict[
     if before.get("dtype") != properties["dtype"]:
         changes = {"dtype by": NONE, "cast at": At(layer.place), "cast from": before.get("dtype")}
         properties = {**properties, **changes}
-    earlier = before.get("passed by")
-    properties["passed by"] = Sequence((*(earlier.items if isinstance(earlier, Sequence) else ()), layer))
+    properties["passed by"] = _also_by(before, layer)
     return Record("tensor", run.place(node), {**before.properties, **properties})
 
 
@@ -369,7 +378,7 @@ def _add_weight(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
     initial = arguments.get(4, "initializer") if lib.generation == 2 else arguments.get(1, "initializer")
     if isinstance(initial, Constant) and initial.value == "zeros":
         run.set(variable, "zero", TRUE_VALUE)
-    dtype = arguments.keyword("dtype")
+    dtype = arguments.get(2, "dtype")
     if dtype is None or dtype == NONE:
         policy = run.get(receiver, "policy") if isinstance(receiver, Object) else NONE
         dtype = dtypes.variable_dtype_of(run, policy, node)

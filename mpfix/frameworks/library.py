@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import cast
 
 from mpfix.frameworks import (
@@ -13,6 +14,7 @@ from mpfix.frameworks import (
     gradients,
     layers,
     losses,
+    marks,
     models,
     optimizers,
     outputs,
@@ -27,16 +29,18 @@ from mpfix.frameworks import (
     tapes,
     tensors,
 )
-from mpfix.frameworks.ambient import ambient_policy
+from mpfix.frameworks.ambient import Ambient, sets_policy
 from mpfix.frameworks.events import AttributeTested, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run
+from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
     Bound,
+    Choice,
     Class,
     Constant,
     Library,
@@ -68,7 +72,9 @@ class KerasLibrary:
         self.generation = generation
         self.assume_policy = assume_policy
         self.models: list[Object] = []
+        self.learnt_variables: dict[Place, list[Object]] = {}
         self.promoting = False
+        self.ambient = Ambient()
 
     # -- state
 
@@ -77,6 +83,9 @@ class KerasLibrary:
         self.start_policy(run, ast.Pass())
         run.set_global("nesting", Constant(0))
 
+    def mark(self) -> Callable[[], None]:
+        return marks.mark(self)
+
     def start_policy(self, run: Run, node: ast.AST) -> None:
         """Put the global policy (back) to what a fresh process has."""
         name = self.assume_policy or "float32"
@@ -84,18 +93,16 @@ class KerasLibrary:
         properties: dict[str, Value] = {"name": Constant(name), "default": TRUE_VALUE}
         if self.assume_policy:
             properties["assumed"] = TRUE_VALUE
-        from mpfix.semantic.syntax import Place
-
         place = Place(module, module.tree) if module is not None else Place(cast("object", None), node)  # type: ignore[arg-type]
         run.set_global("policy", Record("policy", place, properties))
 
     def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
         """What nobody called is built under Ambient: the policies that any code of the component sets."""
-        policy = ambient_policy(run, occurrences)
-        if policy is not None:
-            run.set_global("policy", policy)
-        elif run.module is not None and run.get_global("policy set") is not None:
-            self.start_policy(run, run.module.tree)
+        self.ambient.enter(self, run, occurrences)
+
+    def comes_first(self, function: ProjectFunction) -> bool:
+        """Whether a function sets a policy, for all those that nobody calls either."""
+        return sets_policy(function)
 
     def nesting(self, run: Run) -> int:
         """How many models are being called right now."""
@@ -155,6 +162,8 @@ class KerasLibrary:
         return None
 
     def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
+        if isinstance(receiver, Choice):
+            return replicas.common_method(receiver, name)
         stores.note_read(run, receiver, name, node)
         if isinstance(receiver, Library):
             if receiver.key.partition(".")[0] == "keras":
@@ -212,6 +221,7 @@ class KerasLibrary:
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         tapes.note_given(run, function, arguments, node)
+        replicas.note_given(run, function, arguments, node)
         policy_traces.note_given(run, function, arguments, node)
         reports.note_call(run, function, arguments, node)
         found = self._call(run, function, arguments, node)
@@ -226,8 +236,6 @@ class KerasLibrary:
             return dispatch.call_bound(self, run, function, arguments, node)
         if isinstance(function, Object):
             return dispatch.call_object(self, run, function, arguments, node)
-        if isinstance(function, Record) and function.kind == "tensor":
-            return None
         return None
 
     def loss(self, run: Run, form: str, key: str, predictions: Value | None, node: ast.AST) -> Value:
@@ -357,19 +365,17 @@ class KerasLibrary:
             return tapes.enter_pause(run, value, node)
         if isinstance(value, Object) and value.kind == "device":
             return arrays.enter_device(run, value)
-        if isinstance(value, Object) and value.kind == replicas.SCOPE:
-            return replicas.enter(run, value, node)
-        return None
+        return replicas.enter(run, value, node)
 
     def exit(self, run: Run, value: Value, node: ast.AST) -> None:
         if isinstance(value, Object) and value.kind == "tape":
             tapes.exit_tape(run, value, node)
         elif isinstance(value, Object) and value.kind == "tape pause":
             tapes.exit_pause(run, value, node)
-        elif isinstance(value, Object) and value.kind == replicas.SCOPE:
-            replicas.leave(run, value, node)
         elif isinstance(value, Object) and value.kind == "device":
             arrays.exit_device(run, value)
+        else:
+            replicas.leave(run, value, node)
 
     def widen(self, initial: Value, learnt: Value) -> Value | None:
         """A record that changes in a loop keeps the properties that every iteration leaves alone."""
@@ -383,7 +389,7 @@ class KerasLibrary:
             return _agreeing(first, last)
         if isinstance(first, Record) and first.kind == "gradients" and (sums.is_zero(last) or last == NONE):
             return first
-        return None
+        return last if sums.are_made_alike(first, last) else None
 
 
 def _defined_by_project(run: Run, name: str) -> bool:

@@ -10,6 +10,7 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Bound,
+    Choice,
     Constant,
     Library,
     Mapping,
@@ -80,8 +81,23 @@ def _kinds(run: Run, loss: Value, place: Place) -> Value:
     return kind_of_loss(run, loss)
 
 
+def loss_for(run: Run, losses: Value, index: int, count: int, names: tuple[object, ...]) -> Value:
+    """What `compile(loss=...)` gives one output, by its name or its index among `count`; None where nobody knows."""
+    losses = widened(losses)
+    if isinstance(losses, Object) and losses.kind == "dict":
+        content = run.get(losses, "content")
+        entries = content.entries if isinstance(content, Mapping) and not content.open else ()
+        return next((one for key, one in entries if isinstance(key, Constant) and key.value in names), NONE)
+    several = list_content(run, losses)
+    if several is None:
+        return losses
+    return several.items[index] if not several.open and len(several.items) == count else NONE
+
+
 def kind_of_loss(run: Run, loss: Value) -> Value:
     """The kind of one loss: a name, a function, an object; None (the constant) where there is none."""
+    if isinstance(loss, Choice):
+        return run.each(loss, lambda one: kind_of_loss(run, widened(one)))
     if isinstance(loss, Constant):
         return kind_named(loss.value) if isinstance(loss.value, str) else NONE
     if isinstance(loss, Library):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import dtypes, input_casts, layers, optimizers, wrapper_arguments
+from mpfix.frameworks import dtypes, input_casts, layers, optimizers, stacks, wrapper_arguments
 from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted, TrainedUnseen
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
@@ -78,31 +78,6 @@ def make_application(lib: KerasLibrary, run: Run, function: Library, arguments: 
 
 
 # -- methods
-
-
-def _add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, Object) and arguments.positional:
-        content = run.get(receiver, "content")
-        if isinstance(content, Sequence) or content == NONE:
-            before = content if isinstance(content, Sequence) else Sequence(())
-            items = (*before.items, arguments.positional[0])[-run.limits.entries :]
-            run.set(receiver, "content", Sequence(items, before.open))
-        else:
-            added = arguments.positional[0]
-            run.set(receiver, "content", run.each(content, lambda one: _longer(one, added)))
-    return NONE
-
-
-def _longer(content: Value, added: Value) -> Value:
-    return Sequence((*content.items, added), content.open) if isinstance(content, Sequence) else content
-
-
-def _pop(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, Object):
-        content = run.get(receiver, "content")
-        if isinstance(content, Sequence) and content.items:
-            run.set(receiver, "content", Sequence(content.items[:-1], content.open))
-    return NONE
 
 
 def _compile(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
@@ -259,7 +234,7 @@ def model_output(lib: KerasLibrary, run: Run, model: Object, given: Value, node:
     if outputs != NONE:
         return outputs
     content = run.get(model, "content")
-    return run.each(content, lambda one: _through(lib, run, one, given, node))
+    return run.each(content, lambda one: _through(lib, run, model, one, given, node))
 
 
 def _application_output(run: Run, model: Object, node: ast.AST) -> Value:
@@ -274,14 +249,17 @@ def _application_output(run: Run, model: Object, node: ast.AST) -> Value:
     return Record("tensor", run.place(node), properties)
 
 
-def _through(lib: KerasLibrary, run: Run, content: Value, given: Value, node: ast.AST) -> Value:
+def _through(lib: KerasLibrary, run: Run, model: Object, content: Value, given: Value, node: ast.AST) -> Value:
     """A tensor through the layers of a Sequential; only what the last ones do is kept."""
-    if not isinstance(content, Sequence) or content.open or not content.items:
-        return run.unknown(node)
-    tensor: Value = given
-    for layer in content.items:
-        tensor = run.each(layer, lambda one, tensor=tensor: _apply(lib, run, one, tensor, node))  # type: ignore[misc]
-    return tensor
+    known = stacks.last_layers(run, model, content)
+
+    def passed(last: Value) -> Value:
+        tensor = given if last is content else run.unknown(node)
+        for layer in last.items if isinstance(last, Sequence) else ():
+            tensor = run.each(layer, lambda one, tensor=tensor: _apply(lib, run, one, tensor, node))  # type: ignore[misc]
+        return tensor if isinstance(last, Sequence) and last.items else run.unknown(node)
+
+    return run.each(known, passed)
 
 
 def _apply(lib: KerasLibrary, run: Run, layer: Value, tensor: Value, node: ast.AST) -> Value:
@@ -375,6 +353,16 @@ def _predict(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments,
     return run.unknown(node)
 
 
+def _get_layer(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """A layer of a ready-made model, of which no more is known than the dtype of its output."""
+    if not isinstance(receiver, Object) or run.get(receiver, "form") != Constant("application"):
+        return None
+    layer = run.new_object("layer", node, key="keras.applications")
+    run.set(layer, "policy", run.get(receiver, "policy"))
+    run.set(layer, "outputs", _application_output(run, receiver, node))
+    return layer
+
+
 def _none(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     return NONE
 
@@ -382,8 +370,8 @@ def _none(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, no
 FUNCTIONS: Functions = {"keras.Sequential": make_sequential, "keras.Model": make_model}
 METHODS: Methods = {
     ("model", "__init__"): _model_init,
-    ("model", "add"): _add,
-    ("model", "pop"): _pop,
+    ("model", "add"): stacks.add,
+    ("model", "pop"): stacks.pop,
     ("model", "compile"): _compile,
     ("model", "fit"): _fit,
     ("model", "fit_generator"): _fit,
@@ -391,6 +379,7 @@ METHODS: Methods = {
     **{("model", name): _predict for name in ("predict", "evaluate", "predict_on_batch", "test_on_batch")},
     ("model", "compute_loss"): _compute_loss,
     ("model", "compiled_loss"): _compute_loss,
+    ("model", "get_layer"): _get_layer,
     ("model", "build"): _none,
     ("model", "summary"): _none,
     ("model", "save"): _none,

@@ -232,12 +232,19 @@ def _unscale(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments,
     return run.each(gradients, unscale)
 
 
+def _told_apart(state: Record, arguments: Arguments) -> Record:
+    """The state with `apart` where the update may be told that each replica applies its own gradients."""
+    skips = arguments.get(None, "skip_gradients_aggregation") or FALSE_VALUE
+    sums_up = arguments.get(None, "experimental_aggregate_gradients") or TRUE_VALUE
+    return state if skips == FALSE_VALUE and sums_up == TRUE_VALUE else state.having({"apart": TRUE_VALUE})
+
+
 def _apply(method: str) -> Method:
     def handler(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
         given = arguments.get(0, "grads_and_vars") or arguments.get(0, "grads") or run.unknown(node)
         gradients = gradients_of(lib, run, given, node)
         variables = arguments.get(1, "trainable_variables") if method == "apply" else variables_of(run, given)
-        state = state_of(lib, run, receiver, node)
+        state = _told_apart(state_of(lib, run, receiver, node), arguments)
         wrapped = is_wrapped(run, receiver)
         run.emit(Applied(node, receiver, gradients, variables or NONE, method, wrapped, NONE, state))
         return NONE

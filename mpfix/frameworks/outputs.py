@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks.compiled_losses import run_losses
 from mpfix.frameworks.events import ModelOutput
 from mpfix.semantic.calls import parameter_unknown
 from mpfix.semantic.containers import list_content
@@ -37,7 +38,7 @@ PASSED_BY_KERAS = ("inputs", "training", "mask")
 
 
 def emit_outputs(lib: KerasLibrary, run: Run) -> None:
-    """At the end of a run: the tensors that leave each model."""
+    """At the end of a run: the tensors that leave each model, and the losses that get them."""
     from mpfix.frameworks.models import model_output
 
     for model in dict.fromkeys(lib.models):
@@ -54,6 +55,7 @@ def emit_outputs(lib: KerasLibrary, run: Run) -> None:
             for one in outputs:
                 _emit_each(run, model, one)
             run.module = saved
+    run_losses(lib, run)
 
 
 def given_by_keras(model: Object, call: Function) -> Arguments:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.events import FloatxSet, PolicyMade, PolicySet
 from mpfix.frameworks.generation import LEGACY_SWITCH
 from mpfix.frameworks.handlers import Functions
+from mpfix.semantic.guards import TRUE, Equal, Every, Guard, project
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     NONE,
@@ -75,7 +77,27 @@ def _as_policy(run: Run, value: Value, node: ast.AST) -> Value:
         return value
     if isinstance(value, Constant) and isinstance(value.value, str):
         return policy_record(run, value, node)
-    return value if isinstance(value, Unknown) else Unknown(("policy", value), str(value))
+    if isinstance(value, Unknown):
+        told = _told_by_tests(run, value)
+        return value if told == value else run.each(told, lambda one: policy_record(run, one, node))
+    return Unknown(("policy", value), str(value))
+
+
+def _told_by_tests(run: Run, name: Unknown) -> Value:
+    """A name nobody knows, as each of the policies that the path has compared it with: by an `assert`, say."""
+    names = sorted({one for one in _compared_with(run.path, name) if one in POLICY_NAMES})
+    if not names or name.cut:
+        return name
+    told: list[tuple[Guard, Value]] = [(frozenset({(Equal(name, one), True)}), Constant(one)) for one in names]
+    return run.merge(project((*told, (TRUE, name)), run.path)) or name
+
+
+def _compared_with(guard: Guard, subject: Unknown) -> Iterator[str]:
+    for condition, _ in guard:
+        if isinstance(condition, Every):
+            yield from _compared_with(condition.guard, subject)
+        elif isinstance(condition, Equal) and condition.subject == subject and isinstance(condition.constant, str):
+            yield condition.constant
 
 
 def compute_dtype(run: Run, policy: Value) -> Value:

@@ -24,7 +24,21 @@ from mpfix.semantic.library import Event
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import NONE, TRUE_VALUE, Arguments, Object, Record, Sequence, Value
+from mpfix.semantic.values import (
+    NONE,
+    TRUE_VALUE,
+    Arguments,
+    Bound,
+    Choice,
+    Function,
+    Library,
+    Object,
+    Partial,
+    Record,
+    Sequence,
+    Unknown,
+    Value,
+)
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -34,13 +48,24 @@ SCOPE = "strategy scope"
 
 MIRRORED = ("MirroredStrategy", "MultiWorkerMirroredStrategy")
 HALF = "mixed_float16"
+NO_SCOPES = frozenset({"tensorflow", "keras", "builtins", "threading", "tempfile", "warnings"})
+"""Packages whose context managers, but for those of strategies, are no scopes."""
+
+
+@record
+class ScopeMade(Event):
+    """`strategy.scope()`: nothing is in it yet."""
+
+    scope: Object
+    strategy: Value
 
 
 @record
 class ScopeEntered(Event):
-    """`with strategy.scope():` begins."""
+    """`with strategy.scope():` begins; or that of something nobody knows, which may be a scope."""
 
     strategy: Value
+    scope: Value = NONE
 
 
 @record
@@ -50,24 +75,102 @@ class ScopeLeft(Event):
     strategy: Value
 
 
+@record
+class ReplicasRun(Event):
+    """`strategy.run(f)`: what `f` does, each replica does."""
+
+    strategy: Value
+
+
+@record
+class StrategyGiven(Event):
+    """A strategy was handed to code that nobody sees, which may enter its scope."""
+
+    strategy: Object
+
+
+def note_given(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> None:
+    """A call of something outside the project that may receive a strategy, or be the `run` of one."""
+    if isinstance(function, Unknown) or (isinstance(function, Library) and _is_unseen(function)):
+        for value in arguments.values():
+            if isinstance(value, Object) and value.kind == "strategy":
+                run.emit(StrategyGiven(node, value))
+        first = arguments.positional[0] if arguments.positional else arguments.keyword("fn")
+        if isinstance(first, (Function, Bound, Partial)):
+            _note_run(run, function, node)
+
+
+def _note_run(run: Run, function: Value, node: ast.AST) -> None:
+    """`strategy.run(f)` of something that nobody knows."""
+    match function:
+        case Unknown(origin=("attribute", Value() as owner, "run")):
+            run.emit(ReplicasRun(node, owner))
+        case Library(key=key) if key.endswith(".run"):
+            run.emit(ReplicasRun(node, function))
+
+
+def _is_unseen(name: Library) -> bool:
+    return name.key.partition(".")[0] not in NO_SCOPES
+
+
 def _scope(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     scope = run.new_object(SCOPE, node)
     run.set(scope, "strategy", receiver)
+    run.emit(ScopeMade(node, scope, receiver))
     return scope
 
 
-def enter(run: Run, scope: Object, node: ast.AST) -> Value:
-    """`with strategy.scope():` begins; a name bound to it is of no interest."""
-    run.emit(ScopeEntered(node, run.get(scope, "strategy")))
+def enter(run: Run, value: Value, node: ast.AST) -> Value | None:
+    """`with strategy.scope():` begins, or another `with`; a name bound to a scope is of no interest."""
+    if isinstance(value, Object) and value.kind == SCOPE:
+        run.emit(ScopeEntered(node, run.get(value, "strategy"), value))
+        return NONE
+    if _may_be_scope(value):
+        run.emit(ScopeEntered(node, value, value))
+    return None
+
+
+def leave(run: Run, value: Value, node: ast.AST) -> None:
+    """The `with` block of a scope ends, or of what may be one."""
+    if isinstance(value, Object) and value.kind == SCOPE:
+        run.emit(ScopeLeft(node, run.get(value, "strategy")))
+    elif _may_be_scope(value):
+        run.emit(ScopeLeft(node, value))
+
+
+def _may_be_scope(value: Value) -> bool:
+    """Whether a context manager may be the scope of a strategy: not what a known library gives."""
+    made_by = value
+    while isinstance(made_by, Unknown) and made_by.origin[0] in ("call", "attribute"):
+        made_by = made_by.origin[1]
+    if isinstance(made_by, Library):
+        return _is_unseen(made_by)
+    return isinstance(value, Unknown)
+
+
+def _enter_by_hand(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    return enter(run, receiver, node)
+
+
+def _leave_by_hand(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    leave(run, receiver, node)
     return NONE
 
 
-def leave(run: Run, scope: Object, node: ast.AST) -> None:
-    """The `with` block of a scope ends."""
-    run.emit(ScopeLeft(node, run.get(scope, "strategy")))
+def common_method(receiver: Choice, name: str) -> Bound | None:
+    """A method that runs a function in the replicas of one of several strategies: the same for all of them."""
+    strategies = [one for _, one in receiver if one != NONE]
+    is_common = all(isinstance(one, Object) and one.kind == "strategy" for one in strategies)
+    if name not in ("run", "experimental_run_v2") or len(strategies) < 2 or not is_common:
+        return None
+    return Bound(Library(f"strategy.{name}"), receiver)
 
 
-METHODS: Methods = {("strategy", "scope"): _scope}
+METHODS: Methods = {
+    ("strategy", "scope"): _scope,
+    (SCOPE, "__enter__"): _enter_by_hand,
+    (SCOPE, "__exit__"): _leave_by_hand,
+}
 
 
 # -- what rules ask
@@ -110,7 +213,7 @@ def _wrapped_in_scopes(program: Program) -> Iterator[tuple[Occurrence, Place, Gu
         elif (occurrence.order, occurrence.place) in wrapping and inside:
             for one in made:
                 guard = conjoin(one.guard, wrapping[occurrence.order, occurrence.place])
-                if guard is not None and any(_is_of(strategy, one) for strategy in inside):
+                if guard is not None and any(is_of(strategy, one) for strategy in inside):
                     yield one, occurrence.place, guard
 
 
@@ -158,7 +261,7 @@ def _is_mirrored(made: Occurrence) -> bool:
     return event.devices == NONE
 
 
-def _is_of(strategy: Value, made: Occurrence) -> bool:
+def is_of(strategy: Value, made: Occurrence) -> bool:
     """Whether a scope is that of a strategy, as far as it can be told."""
     return any(isinstance(one, Object) and one.place == made.place for _, one in alternatives(strategy))
 

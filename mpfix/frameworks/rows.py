@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mpfix.frameworks import dtypes, layers, operations, optimizers, policies, sums
+from mpfix.frameworks import blends, dtypes, layers, operations, optimizers, policies, sums
 from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
@@ -257,6 +257,7 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
         properties["array"] = TRUE_VALUE
     if "same" in row.dtype and properties.get("scaled", NONE) == NONE:
         properties |= _maybe_scaled(run, arguments)
+    properties |= blends.after_function(key, tensor)
     if row.passes == "activation":
         properties |= {
             "activation": Constant(_activation(key)),
@@ -309,7 +310,7 @@ def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, 
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
     properties: dict[str, Value] = {"dtype": dtype_of(run, value), "scaled": scale_of(value)}
     if isinstance(tensor, Record):
-        properties = dict(tensor.properties)
+        properties = {**tensor.properties, **blends.after_function(key, tensor)}
     properties.pop("activation", None)
     if properties.get("dtype by", NONE) != NONE:
         properties["derived"] = TRUE_VALUE

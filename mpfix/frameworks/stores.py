@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import learning_rates, sessions
+from mpfix.frameworks import half_weights, learning_rates, sessions
 from mpfix.frameworks.optimizers import state_of
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
@@ -50,6 +50,7 @@ def note_stored(lib: KerasLibrary, run: Run, receiver: Value, name: str, value: 
     if not isinstance(receiver, Object):
         sessions.note_stored(run, receiver, name, value, node)
         return
+    half_weights.note_kept(lib, run, receiver, value, node)
     role = lib.role(receiver)
     if role == "optimizer":
         run.emit(AttributeSet(node, receiver, name, value, state_of(lib, run, receiver, node)))

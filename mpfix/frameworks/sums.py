@@ -55,6 +55,11 @@ def is_variable(value: Value) -> bool:
     return isinstance(value, Object) and value.kind == "variable"
 
 
+def are_made_alike(one: Value, other: Value) -> bool:
+    """Whether two values are variables that one place made: slots of one list, for all that is asked of them."""
+    return is_variable(one) and is_variable(other) and one.place == other.place  # type: ignore[attr-defined]
+
+
 def is_zero(value: Value) -> bool:
     """Whether a value surely is zero, or a tensor of zeros."""
     value = widened(value)

@@ -10,6 +10,7 @@ from mpfix.frameworks import dtypes, host_casts
 from mpfix.frameworks.events import Cast
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
+from mpfix.frameworks.replicas import ReplicasRun
 from mpfix.frameworks.scales import scale_of
 from mpfix.frameworks.tables import load_table
 from mpfix.semantic.containers import list_content
@@ -185,6 +186,7 @@ def run_on_replicas(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arg
     )
     if not (isinstance(receiver, Object) and run.get(receiver, "single") == TRUE_VALUE):
         lib.distribute(run)
+    run.emit(ReplicasRun(node, receiver))
     return run.call(function, passed, node)
 
 

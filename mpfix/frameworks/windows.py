@@ -34,7 +34,8 @@ class Update:
     """One way in which an optimizer updates variables in a loop.
 
     `window` are the literals of its guard that hold once in several iterations of its innermost loop; `accumulator` is
-    the sum that it applies, `taken` where gradients were taken that are no sum.
+    the sum that it applies, `taken` where gradients were taken that are no sum; `alone` is whether no strategy has
+    other replicas do the same.
     """
 
     occurrence: Occurrence
@@ -44,6 +45,7 @@ class Update:
     accumulator: Value | None
     taken: Place | None
     window: Guard
+    alone: bool
 
     @property
     def loop(self) -> LoopKey | None:
@@ -75,6 +77,12 @@ def updates(program: Program) -> tuple[Update, ...]:
 @fact
 def all_updates(program: Program) -> tuple[Update, ...]:
     """Every update, by whatever has a method of that name."""
+    return tuple(one for one in replicated_updates(program) if one.alone or isinstance(one.gradients, Unknown))
+
+
+@fact
+def replicated_updates(program: Program) -> tuple[Update, ...]:
+    """Every update, also under a distribution strategy."""
     return tuple(one for occurrence in program.happened(Applied) for one in _updates(program, occurrence))
 
 
@@ -82,8 +90,6 @@ def _updates(program: Program, occurrence: Occurrence) -> Iterator[Update]:
     for case in cases_of(occurrence, *PATHS, allow_unknown=True):
         optimizer, gradients = case.value("optimizer"), case.value("gradients")
         alone = case.value("gradients.distributed") == NONE and case.value("state.distributed") in (NONE, FALSE_VALUE)
-        if not alone and not isinstance(gradients, Unknown):
-            continue
         if isinstance(gradients, Record) and gradients.kind != "gradients":
             continue
         if isinstance(gradients, Record):
@@ -99,6 +105,7 @@ def _updates(program: Program, occurrence: Occurrence) -> Iterator[Update]:
             accumulator if accumulator != NONE else None,
             taken.place if isinstance(taken, At) else None,
             window_of(program, occurrence, case.guard),
+            alone,
         )
 
 
@@ -135,7 +142,8 @@ def _is_periodic(program: Program, loop: LoopKey, condition: Condition, holds: b
             return holds and _counts(program, loop, subject)
         case Unknown(origin=("compare", str() as name, Value() as left, Value() as right)):
             wanted = {"Eq": True, "GtE": True, "Gt": True, "Lt": False, "LtE": False}.get(name)
-            if wanted is not holds:
+            if wanted is not holds or (_is_length(left) and _is_length(right)):
+                # two lists of one length are no window
                 return False
             if name == "Eq":
                 return _counts(program, loop, left) or _counts(program, loop, right)
@@ -146,6 +154,10 @@ def _is_periodic(program: Program, loop: LoopKey, condition: Condition, holds: b
             # the end of a window, or the end of the data
             return not holds and any(_is_periodic(program, loop, inner, not held) for inner, held in guard)
     return False
+
+
+def _is_length(value: Value) -> bool:
+    return isinstance(value, Unknown) and value.origin[0] == "length"
 
 
 def _operands(condition: Condition) -> Iterator[Value]:

@@ -10,6 +10,7 @@ from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
     Bound,
+    Choice,
     Class,
     Constant,
     Function,
@@ -62,7 +63,12 @@ def _from_star(run: Run, module: str | ModuleValue, name: str) -> Value | None:
 
 
 def attribute(run: Run, value: Value, name: str, node: ast.AST) -> Value:
-    """`value.name` for each alternative of the value."""
+    """`value.name` for each alternative of the value, but where the library says that they all do the same."""
+    if isinstance(value, Choice):
+        value = run.restrict(value)
+        common = run.library.attribute(run, value, name, node) if isinstance(value, Choice) else None
+        if common is not None:
+            return common
     return run.each(value, lambda owner: _attribute_of(run, owner, name, node))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, replace
 
 from mpfix.semantic.containers import mark_unknown
@@ -23,7 +23,6 @@ from mpfix.semantic.values import (
     Loop,
     Object,
     Partial,
-    Record,
     Sequence,
     Unknown,
     Value,
@@ -136,7 +135,7 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
         if _calls_apart(contexts) >= run.limits.exact_contexts:
             arguments = _widened(run, function, arguments)
             key = _key(run, function, arguments)
-        if key not in contexts and len(contexts) >= run.limits.contexts:
+        if key not in contexts and _called_too_often(run, code, contexts):
             return _cut_call(run, function, arguments, node, "contexts of a function")
         contexts[key] = 0
     contexts[key] = contexts.get(key, 0) + 1
@@ -166,6 +165,10 @@ def _calls_apart(contexts: Iterable[object]) -> int:
     return len({key[-1] for key in contexts if isinstance(key, tuple)})
 
 
+def _called_too_often(run: Run, code: ast.AST, contexts: Sized) -> bool:
+    return len(contexts) >= run.limits.contexts and run.spent[code] >= run.limits.function_steps
+
+
 def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST, bound: str) -> Value:
     run.cut(bound, node)
     run.cut_functions.setdefault(function.node, function)
@@ -177,13 +180,14 @@ def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST,
 
 def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
     footprint = Footprint(run.store.serial)
-    made, cuts = run.objects_made, run.times_cut
+    made, cuts, begun = run.objects_made, run.times_cut, run.steps
     occurred, recurred, depth, left = len(run.occurrences), len(run.recurrences), len(run.chain), len(run.exits)
     run.store.footprints.append(footprint)
     try:
         value = _run_body(run, function, arguments, node)
     finally:
         run.store.footprints.pop()
+        run.spent[function.node] += run.steps - begun
     if run.reuse and run.objects_made == made and run.times_cut == cuts:
         results = run.memo.setdefault(key, [])
         if len(results) < REMEMBERED_RESULTS:
@@ -308,10 +312,8 @@ def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
             value.value is None or isinstance(value.value, bool) or value.value in run.library.kept_words
         ):
             return _cut_parameter(function, name)
-        if isinstance(value, (Unknown, Record)) or (
-            isinstance(value, Choice) and not any(isinstance(v, Object) for _, v in value)
-        ):
-            return value if isinstance(value, Record) else _cut_parameter(function, name)
+        if isinstance(value, Choice) and not any(isinstance(v, Object) for _, v in value):
+            return _cut_parameter(function, name)
         if isinstance(value, Sequence):
             return Sequence(tuple(widen(item, f"{name}[{i}]") for i, item in enumerate(value.items)), value.open)
         return value

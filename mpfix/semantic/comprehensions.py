@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from mpfix.semantic.containers import list_content, new_dict, new_list
+from mpfix.semantic.containers import SIFTED, list_content, new_dict, new_list
 from mpfix.semantic.guards import Guard
 from mpfix.semantic.library import Iteration, is_framework_value
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
-from mpfix.semantic.values import Loop, Mapping, Sequence, Unknown, Value, derived
+from mpfix.semantic.values import TRUE_VALUE, Loop, Mapping, Object, Sequence, Unknown, Value, derived
 
 Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
@@ -20,18 +20,21 @@ def comprehension(run: Run, node: Comprehension, frame: Frame) -> Value:
     inner = Frame("comprehension", run.store.new_box(run.path), frame.module, frame, frame.function)
     inner.nonlocals = frame.nonlocals
     results: list[Value] = []
-    is_open = _generate(run, node, 0, inner, results)
+    is_open, is_sifted = _generate(run, node, 0, inner, results)
     if isinstance(node, ast.DictComp):
         pairs = tuple((r.items[0], r.items[1]) for r in results if isinstance(r, Sequence))
         return new_dict(run, Mapping(pairs, is_open), node)
     content = Sequence(tuple(results[: run.limits.entries]), is_open or len(results) > run.limits.entries)
     if isinstance(node, ast.GeneratorExp):
         return content
-    return new_list(run, content, node, kind="list" if isinstance(node, ast.ListComp) else "set")
+    made = new_list(run, content, node, kind="list" if isinstance(node, ast.ListComp) else "set")
+    if is_sifted:
+        run.set(made, SIFTED, TRUE_VALUE)
+    return made
 
 
-def _generate(run: Run, node: Comprehension, depth: int, frame: Frame, results: list[Value]) -> bool:
-    """Run the generators from `depth` on; True when there may be other elements than those found."""
+def _generate(run: Run, node: Comprehension, depth: int, frame: Frame, results: list[Value]) -> tuple[bool, bool]:
+    """Run the generators from `depth` on: whether there may be other elements than those found, or none at all."""
     from mpfix.semantic.assignments import assign
     from mpfix.semantic.conditions import test
     from mpfix.semantic.expressions import evaluate
@@ -41,26 +44,27 @@ def _generate(run: Run, node: Comprehension, depth: int, frame: Frame, results: 
             results.append(Sequence((evaluate(run, node.key, frame), evaluate(run, node.value, frame))))
         else:
             results.append(evaluate(run, node.elt, frame))
-        return False
+        return False, False
     generator = node.generators[depth]
     elements = iterate(run, evaluate(run, generator.iter, frame), generator.iter, frame)
-    is_open = elements.open
+    is_open, is_sifted = elements.open, False
     for element in elements.items:
         assign(run, generator.target, element, frame)
         saved = run.path
         alive = True
         for condition in generator.ifs:
             yes, no = test(run, condition, frame)
-            is_open = is_open or (yes is not None and no is not None)
+            is_sifted = is_sifted or (yes is not None and no is not None)
             path = run.under(yes) if yes is not None else None
             if path is None:
                 alive = False
                 break
             run.path = path
         if alive:
-            is_open = _generate(run, node, depth + 1, frame, results) or is_open
+            inner_open, inner_sifted = _generate(run, node, depth + 1, frame, results)
+            is_open, is_sifted = is_open or inner_open, is_sifted or inner_sifted
         run.path = saved
-    return is_open
+    return is_open or is_sifted, is_sifted
 
 
 def iterate(run: Run, value: Value, node: ast.AST, frame: Frame | None) -> Sequence:
@@ -115,6 +119,9 @@ def _stand_in(run: Run, content: Sequence, node: ast.AST) -> Value:
     if len(content.items) == 1:
         return content.items[0]
     distinct = tuple(dict.fromkeys(content.items))
-    if len(distinct) == 1:
-        return distinct[0]
+    common: Value | None = distinct[0] if distinct and isinstance(distinct[0], Object) else None
+    for one in distinct[1:]:
+        common = run.library.widen(common, one) if common is not None and isinstance(one, Object) else None
+    if common is not None or len(distinct) == 1:
+        return common or distinct[0]
     return Unknown(("some", distinct, run.place(node)), "item")

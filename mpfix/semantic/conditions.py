@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from mpfix.semantic.containers import SIFTED
 from mpfix.semantic.exits import narrow
 from mpfix.semantic.guards import (
     TRUE,
@@ -155,7 +156,9 @@ def truth(run: Run, value: Value) -> bool | None:
             return None
         case Object(kind="list" | "dict" | "set"):
             content = run.get(value, "content")
-            return truth(run, content) if isinstance(content, (Sequence, Mapping)) else None
+            if not isinstance(content, (Sequence, Mapping)) or run.get(value, SIFTED) == TRUE_VALUE:
+                return None
+            return truth(run, content)
         case Object(kind="instance"):
             return True
         case Record() | Object() | Library():

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from mpfix.semantic.comprehensions import iterate
-from mpfix.semantic.containers import argument, change_content, content_of, get_item, stored
+from mpfix.semantic.containers import argument, change_content, content_of, get_item, new_list, stored
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     NONE,
@@ -186,9 +186,13 @@ def _text(method_name: str) -> Method:
         plain = len(given) == len(arguments.positional) and not arguments.keywords
         if isinstance(owner, Constant) and isinstance(owner.value, str) and plain:
             try:
-                return Constant(getattr(owner.value, method_name)(*given))
+                found = getattr(owner.value, method_name)(*given)
             except (TypeError, ValueError, IndexError, KeyError):
                 return run.unknown(node)
+            if isinstance(found, list):
+                kept = tuple(map(Constant, found[: run.limits.entries]))
+                return new_list(run, Sequence(kept, len(found) > len(kept)), node)
+            return Constant(found)
         return derived("call", (owner, method_name, *arguments.positional[:2]), f"{owner}.{method_name}()")
 
     return method
@@ -215,5 +219,5 @@ METHODS: dict[str, Method] = {
 }
 
 
-for _name in ("lower", "upper", "strip", "startswith", "endswith", "format", "replace"):
+for _name in ("lower", "upper", "strip", "startswith", "endswith", "format", "replace", "split"):
     METHODS[f"builtins.str.{_name}"] = _text(_name)

@@ -20,6 +20,9 @@ from mpfix.semantic.values import (
     derived,
 )
 
+SIFTED = "sifted"
+"""Property of a list whose every element may have been left out, so that it may well be empty."""
+
 
 def new_list(run: Run, content: Sequence, node: ast.AST, *, kind: str = "list") -> Object:
     """A fresh list (or set) with a content."""

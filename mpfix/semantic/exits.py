@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpfix.semantic.guards import Guard, outside, weight
+from mpfix.semantic.guards import Guard, is_maybe, outside, weight
 from mpfix.semantic.values import Value
 
 if TYPE_CHECKING:
@@ -47,14 +47,17 @@ def leave(run: Run, kind: str, frame: Frame | None = None, exception: Value | No
 def left_of(run: Run, path: Guard, mark: int) -> Guard | None:
     """What the exits since `mark` leave of a path; None for nothing.
 
-    Outside of any `try`, errors that only a tangle of conditions raises are taken as not happening: a check of the
-    arguments says little about what runs after it.
+    Outside of any `try`, errors that only a tangle of conditions raises, or one that a bound lost, are taken as not
+    happening: a check of the arguments says little about what runs after it.
     """
     recent = run.exits[mark:]
     if not recent:
         return path
     exact = outside(path, [one.guard for one in recent], run.limits.path_literals)
-    if exact is None or run.trying or weight(exact - path) <= MOST_SAID_BY_ERRORS:
+    if exact is None or run.trying:
+        return exact
+    is_lost = is_maybe(exact) and not is_maybe(path)
+    if weight(exact - path) <= MOST_SAID_BY_ERRORS and not is_lost:
         return exact
     others = outside(path, [one.guard for one in recent if one.kind != RAISE], run.limits.path_literals)
     return exact if others is None else others

@@ -74,7 +74,7 @@ def instantiate(run: Run, cls: Class, arguments: Arguments, node: ast.AST) -> Va
     """An instance of a project class, its `__init__` run."""
     from mpfix.semantic.calls import call
 
-    pool = run.pools.setdefault((run.place(node), f"class {id(cls.node)}"), [])
+    pool = run.pools.setdefault((run.place(node), f"class {id(cls.node)}", run.chain[-1:]), [])
     if len(pool) >= run.limits.objects_per_site:
         pool[-1].summary = True
         return pool[-1]

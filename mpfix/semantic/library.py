@@ -8,6 +8,7 @@ nothing to say: the interpreter then does what plain Python would, or gives an `
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from mpfix.record import record
@@ -43,10 +44,16 @@ class LibraryModel(Protocol):
         """A root starts: set the global state to its default."""
 
     def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
-        """Functions that no root reached are about to run: set the global state to what the component says."""
+        """A function that no root reached is about to run: set the global state to what the component says."""
+
+    def comes_first(self, function: Function) -> bool:
+        """Whether a function that no root reached runs before the others: what it does decides how they run."""
 
     def reach(self, run: Run, function: Function, receiver: Object | None) -> bool:
         """Call a function that no root reached, where the library knows how it is called (`train_step`); else False."""
+
+    def mark(self) -> Callable[[], None]:
+        """Remember the library's own state; what brings it back, any number of times."""
 
     def finish(self, run: Run) -> None:
         """A root, or the last pass, has ended: events that depend on how objects ended up."""

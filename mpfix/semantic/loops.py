@@ -29,8 +29,12 @@ def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
     elements, elementwise = iterate_loop(run, value, node.iter, frame)
     if not narrow(run, path, mark):
         return
-    if not elements.open and len(elements.items) <= run.limits.unrolled_items:
-        _unroll(run, node, elements.items, frame)
+    if not elements.open and _may_unroll(run, len(elements.items)):
+        run.unrolled *= max(len(elements.items), 1)
+        try:
+            _unroll(run, node, elements.items, frame)
+        finally:
+            run.unrolled //= max(len(elements.items), 1)
         return
     stand_in = elements.items[0] if elements.items else run.unknown(node.iter)
     if not elements.open:
@@ -43,6 +47,10 @@ def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
         execute_block(run, node.body, frame)
 
     _run_learnt(run, key, body, node.orelse, frame, counted=not elementwise)
+
+
+def _may_unroll(run: Run, count: int) -> bool:
+    return count <= run.limits.unrolled_items and (count <= 1 or run.unrolled * count <= run.limits.unrolled_bodies)
 
 
 def _unroll(run: Run, node: ast.For | ast.AsyncFor, items: tuple[Value, ...], frame: Frame) -> None:
@@ -162,6 +170,8 @@ def _vary(
 
 def _widen(run: Run, key: LoopKey, box: Box, name: str, initial: Value, learnt: Value) -> Value:
     """What a changing cell holds at the start of any iteration."""
+    if name == "content":
+        initial, learnt = _joined(initial), _joined(learnt)
     if isinstance(learnt, (Sequence, Mapping)) and name == "content":
         return _widen_content(run, key, box, initial, learnt)
     unknown = Unknown(("loop", key, box.serial, name), name)
@@ -176,6 +186,15 @@ def _widen(run: Run, key: LoopKey, box: Box, name: str, initial: Value, learnt: 
     ):
         known = learnt
     return Loop(key, box.serial, name, initial, known if known is not None else unknown)
+
+
+def _joined(value: Value) -> Value:
+    """Contents of which the path chooses one, as one that may hold the items of all."""
+    contents = [one for _, one in value.alternatives] if isinstance(value, Choice) else []
+    sequences = [one for one in contents if isinstance(one, Sequence)]
+    if not sequences or len(sequences) < len(contents):
+        return value
+    return Sequence(tuple(dict.fromkeys(item for one in sequences for item in one.items)), True)
 
 
 def _widen_content(run: Run, key: LoopKey, box: Box, initial: Value, learnt: Value) -> Value:

@@ -69,6 +69,8 @@ class Program:
     """What the outside names of a module mean."""
     generations: tuple[int, ...] = ()
     """The generations that the component is judged for, this one among them."""
+    steps: int = 0
+    """Steps of the interpreter that it took to see it."""
     again: Callable[[], Program] | None = field(default=None, repr=False, compare=False)
     """The program as its author meant it: tests of what this generation lost may be true in it."""
     _facts: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -80,7 +82,11 @@ class Program:
 
     def happened(self, *kinds: type[E]) -> tuple[Occurrence, ...]:
         """Occurrences of events of these kinds, in order."""
-        return tuple(occurrence for occurrence in self.occurrences if isinstance(occurrence.event, kinds))
+        found: tuple[Occurrence, ...] | None = self._facts.get(kinds)
+        if found is None:
+            found = tuple(occurrence for occurrence in self.occurrences if isinstance(occurrence.event, kinds))
+            self._facts[kinds] = found
+        return found
 
     def events(self, kind: type[E]) -> tuple[E, ...]:
         """The events of a kind, in order, without where and when they happened."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.calls import call, instantiate
@@ -12,7 +12,9 @@ from mpfix.semantic.guards import TRUE
 from mpfix.semantic.imports import run_module_body
 from mpfix.semantic.library import LibraryModel
 from mpfix.semantic.project import Project
+from mpfix.semantic.root_traces import RootTrace, RootTraces, trace_of
 from mpfix.semantic.run import Occurrence, Recurrence, Run, deep_recursion
+from mpfix.semantic.shared_imports import SharedImports
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue, Object, Value
 
@@ -28,6 +30,7 @@ class Trace:
     recurrences: tuple[Recurrence, ...]
     cuts: tuple[Cut, ...]
     steps: int
+    """Steps that were taken; what was known already took none."""
 
 
 def interpret_component(
@@ -37,38 +40,75 @@ def interpret_component(
     *,
     reuse: bool = True,
     project: Project | None = None,
+    known: RootTraces | None = None,
 ) -> Trace:
     """Run every root of a component, then what none of them reached.
 
-    Without a `project` each module is a root, and imports of other files are outside names.
+    Without a `project` each module is a root, and imports of other files are outside names. What `known` roots did is
+    taken as it is, as long as their modules are the same.
     """
+    roots = project.roots if project is not None else tuple(modules)
+    budget = _Budget(limits, sum(len(module.document.text.splitlines()) for module in modules), len(roots))
+    everything = frozenset(modules)
+
+    def fresh(limits: Limits) -> Run:
+        run = Run(library(), limits, reuse=reuse, project=project)
+        run.library.start(run)
+        return run
+
+    shared = SharedImports(fresh, project, roots)
     gathered = _Gathered()
-    reached: set[ast.AST] = set()
-    cut_functions: set[ast.AST] = set()
-    alone: dict[Module, Run] = {}
     with deep_recursion():
-        executed: set[Module] = set()
-        roots = project.roots if project is not None else modules
         # what no root imports while it runs (a registry's modules, say) is run as if somebody did
         for module in dict.fromkeys((*roots, *modules)):
-            if module in executed and module not in roots:
+            if module in gathered.executed and module not in roots:
                 continue
-            run = _run_root(module, library(), limits, reuse, project, "__main__" if module in roots else module.name)
-            gathered.add(run)
-            executed.update(run.module_frames)
-            reached |= run.called
-            cut_functions |= set(run.cut_functions)
-            if project is None:
-                alone[module] = run
+            name = "__main__" if module in roots else module.name
+            trace = known.find(module, name, everything) if known is not None else None
+            run = None
+            if trace is None:
+                run = shared.run_for(module, budget.for_root())
+                trace = _run_root(run, module, name)
+                shared.leave(module)
+                gathered.steps += trace.steps
+                if known is not None and len(roots) > 1:
+                    known.keep(module, name, trace)
+            budget.spend(trace.steps)
+            gathered.add(trace, run if project is None else None)
+        unreached = gathered.reached - gathered.cut_functions
         seen = tuple(gathered.occurrences)
         parts = [tuple(modules)] if project is not None else [(module,) for module in modules]
         for part in parts:
             # the only root of a file has left the store that its body would leave once more
-            known = alone.get(part[0])
-            run = known if known is not None else _run_again(part, library(), limits, reuse, project)
-            _last_pass(run, part, reached - cut_functions, seen)
-            gathered.add(run)
+            run = gathered.alone.get(part[0]) or _run_again(fresh(limits), part)
+            _last_pass(run, part, unreached, seen)
+            gathered.add(trace_of(run), None)
+            gathered.steps += run.steps
+    if known is not None:
+        known.complete()
     return gathered.trace()
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How many steps each root may take, so that a component's cost is linear in its lines."""
+
+    limits: Limits
+    lines: int
+    roots: int
+    spent: int = 0
+
+    def for_root(self) -> Limits:
+        """The limits of the next root: twice its share of what is left, so that the first ones do not take it all."""
+        limits = self.limits
+        left = limits.component_steps + limits.line_steps * self.lines - self.spent
+        share = max(2 * left // max(self.roots, 1), limits.spare_steps)
+        return limits if share >= limits.root_steps else replace(limits, root_steps=share)
+
+    def spend(self, steps: int) -> None:
+        """A root has run."""
+        self.spent += steps
+        self.roots -= 1
 
 
 @dataclass(slots=True)
@@ -78,30 +118,42 @@ class _Gathered:
     occurrences: list[Occurrence] = field(default_factory=list)
     recurrences: list[Recurrence] = field(default_factory=list)
     cuts: dict[tuple[str, Place], Cut] = field(default_factory=dict)
+    executed: set[Module] = field(default_factory=set)
+    reached: set[ast.AST] = field(default_factory=set)
+    cut_functions: set[ast.AST] = field(default_factory=set)
+    alone: dict[Module, Run] = field(default_factory=dict)
+    """The runs of modules that stand alone."""
     steps: int = 0
 
-    def add(self, run: Run) -> None:
-        self.occurrences += run.occurrences
-        self.recurrences += run.recurrences
-        self.cuts.update(run.cuts)
-        self.steps += run.steps
+    def add(self, trace: RootTrace, alone: Run | None) -> None:
+        self.occurrences += trace.occurrences
+        self.recurrences += trace.recurrences
+        self.cuts.update(trace.cuts)
+        self.executed |= trace.executed
+        self.reached |= trace.called
+        self.cut_functions |= trace.cut_functions
+        if alone is not None:
+            self.alone.update(dict.fromkeys(trace.executed, alone))
 
     def trace(self) -> Trace:
         return Trace(tuple(self.occurrences), tuple(self.recurrences), tuple(self.cuts.values()), self.steps)
 
 
-def _run_root(
-    module: Module, library: LibraryModel, limits: Limits, reuse: bool, project: Project | None, name: str
-) -> Run:
-    run = Run(library, limits, reuse=reuse, project=project)
-    library.start(run)
+def _run_root(run: Run, module: Module, name: str) -> RootTrace:
     _run_module(run, module, name)
     _finish(run, module)
-    return run
+    return trace_of(run)
 
 
 def _finish(run: Run, module: Module) -> None:
-    run.library.finish(run)
+    """The library's own conclusions, with the steps of a root of their own."""
+    spent, run.steps = run.steps, 0
+    try:
+        run.library.finish(run)
+    except OutOfSteps:
+        run.cut("steps of a root", module.tree)
+        _restart(run, module)
+    run.steps += spent
     if run.store.overflows:
         run.module = module
         run.cut("alternatives of a value", module.tree)
@@ -126,19 +178,17 @@ def _restart(run: Run, module: Module) -> None:
     run.path, run.module, run.chain, run.loops = TRUE, module, (), ()
     run.stack.clear()
     run.store.footprints.clear()
-    run.store.journals.clear()
+    del run.store.journals[run.store.kept_journals :]
     run.muted = run.trying = 0
+    run.unrolled = 1
     run.expression_depth = 0
     run.exits.clear()
 
 
-def _run_again(
-    modules: tuple[Module, ...], library: LibraryModel, limits: Limits, reuse: bool, project: Project | None
-) -> Run:
-    """A fresh store and the module bodies again, without events."""
-    run = Run(library, limits, reuse=reuse, project=project)
-    library.start(run)
+def _run_again(run: Run, modules: tuple[Module, ...]) -> Run:
+    """The module bodies again, without events, each with the policy of a fresh process."""
     for module in modules:
+        run.library.start(run)
         run.muted = 1
         _run_module(run, module, "__main__" if len(modules) == 1 else module.name)
     return run
@@ -152,27 +202,37 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
     if all(node in reached for node in run.functions):
         return
     run.contexts.clear()
+    run.spent.clear()
     run.memo.clear()
     run.called = set(reached)
     run.cut_functions.clear()
-    run.library.start_last_pass(run, seen)
+    waiting = [function for node, function in run.functions.items() if node not in run.called]
+    _reach_all(run, [function for function in waiting if run.library.comes_first(function)], seen)
+    seen = (*seen, *run.occurrences)
     for _ in range(MAX_ROUNDS):
         waiting = [function for node, function in run.functions.items() if node not in run.called]
         if not waiting:
             break
-        for function in waiting:
-            if function.node not in run.called:
-                _guarded(run, function)
+        _reach_all(run, waiting, seen)
     _finish(run, modules[0])
 
 
+def _reach_all(run: Run, functions: Sequence[Function], seen: tuple[Occurrence, ...]) -> None:
+    """Call functions that nothing has reached yet, each in the state that `seen` gives: none after another one."""
+    for function in functions:
+        if function.node not in run.called:
+            run.library.start_last_pass(run, seen)
+            _guarded(run, function)
+
+
 def _guarded(run: Run, function: Function) -> None:
+    """Call a function with the steps of a root: it is called for itself, as one."""
+    earlier, run.steps = run.steps, 0
     try:
         _reach(run, function)
     except OutOfSteps:
         run.cut("steps of a root", function.node)
-        run.called.add(function.node)
-        run.steps = 0
+    run.steps += earlier
     run.called.add(function.node)
     _restart(run, function.module)
 

@@ -100,6 +100,8 @@ class Run:
         self.stack: list[ast.AST] = []
         self.chain: tuple[Place, ...] = ()
         self.loops: tuple[LoopKey, ...] = ()
+        self.unrolled = 1
+        """How often the unrolled loops around run what is being run."""
         self.module: Module | None = None
         self.called: set[ast.AST] = set()
         self.cut_functions: dict[ast.AST, Function] = {}
@@ -110,8 +112,11 @@ class Run:
         """How many `try` bodies with handlers are being run."""
         self.setters: set[str] = set()
         """Names that some class sets through a property."""
-        self.pools: dict[tuple[Place, str], list[Object]] = {}
+        self.pools: dict[tuple[Place, str, tuple[Place, ...]], list[Object]] = {}
+        """Objects by site, kind and where its function was called from: helpers that make layers are told apart."""
         self.contexts: dict[ast.AST, dict[object, int]] = {}
+        self.spent: Counter[ast.AST] = Counter()
+        """Steps that the calls of a function took, those of what it called included."""
         self.memo: dict[object, list[Result]] = {}
         self.reused = 0
         self.objects_made = 0
@@ -268,8 +273,8 @@ class Run:
     # -- objects and properties
 
     def new_object(self, kind: str, node: ast.AST, *, key: str = "") -> Object:
-        """A fresh mutable object of this site; from the fourth on one summary object stands for the rest."""
-        pool = self.pools.setdefault((self.place(node), f"{kind} {key}"), [])
+        """A fresh mutable object of this site, for this call; from the fourth on one stands for the rest."""
+        pool = self.pools.setdefault((self.place(node), f"{kind} {key}", self.chain[-1:]), [])
         if len(pool) >= self.limits.objects_per_site:
             pool[-1].summary = True
             return pool[-1]

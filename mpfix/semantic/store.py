@@ -73,6 +73,8 @@ class Store:
         self.overflows = 0
         self.footprints: list[Footprint] = []
         self.journals: list[dict[tuple[int, str], tuple[Box, str, Cells | None]]] = []
+        self.kept_journals = 0
+        """How many of the journals outlive what is being run."""
 
     def new_box(self, base: Guard) -> Box:
         """A fresh box; serials grow in program order."""

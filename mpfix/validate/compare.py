@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from mpfix.validation import Answer, Numerics, Spread, VariantResult, Verdict
 
@@ -34,6 +34,14 @@ def answers_alone(only: VariantResult) -> tuple[Answer, ...]:
         return (Answer("Is anything broken?", "Nothing that these steps show", Verdict.SAME),)
     sentence = "; ".join(symptom.sentence for symptom in only.symptoms)
     return (Answer("Is anything broken?", _capital(sentence), Verdict.DIFFERENT),)
+
+
+def seems_different(found: Sequence[Answer]) -> bool:
+    """Whether the runs for memory and time part: beyond their spread, which a few runs tell only roughly."""
+    return any(
+        answer.question.endswith((MEMORY, SPEED)) and answer.verdict in (Verdict.BETTER, Verdict.WORSE)
+        for answer in found
+    )
 
 
 def _memory(before: VariantResult, after: VariantResult) -> Answer:

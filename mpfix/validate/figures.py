@@ -84,7 +84,7 @@ def numerics_of(result: ChildResult, reference: ChildResult | None, script: Path
         skipped=totals["skipped"],
         gradient_ratio=_ratio(result, reference, "gradient_norm"),
         update_ratio=_ratio(result, reference, "update_norm"),
-        nonfinite=_nonfinite(result, script),
+        nonfinite=_nonfinite(result, summary, script),
         gradients=_gradients(summary, _summary(reference) if reference else {}),
         layers=_layers(summary, script),
     )
@@ -120,10 +120,16 @@ def _counts(value: Any) -> bool:
     return value is not None and math.isfinite(float(value)) and float(value) > 0
 
 
-def _nonfinite(result: ChildResult, script: Path) -> str | None:
-    line = result.last("nonfinite")
-    if line is None:
-        return None
+def _nonfinite(result: ChildResult, summary: Mapping[str, Any], script: Path) -> str | None:
+    """What gave the first number that is not finite: a layer, or a gradient that an update was made with."""
+    output = result.last("nonfinite")
+    gradient = next((line for line in result.of_kind("update") if line["has_update"] and line["nonfinite"]), None)
+    if gradient is not None and (output is None or output["number"] > gradient["number"]):
+        return _of_gradient(gradient, summary, script)
+    return None if output is None else _of_output(output, script)
+
+
+def _of_output(line: Line, script: Path) -> str:
     cause = "its weights were no longer finite" if not line["weights_finite"] else None
     if cause is None and not line["inputs_finite"]:
         cause = "its input was not finite"
@@ -132,6 +138,14 @@ def _nonfinite(result: ChildResult, script: Path) -> str | None:
         f"the output of `{line['layer']}` ({line['layer_class']}, {line['dtype']}{where}) in step {line['number']}"
         f"{f': {cause}' if cause else ''}"
     )
+
+
+def _of_gradient(line: Line, summary: Mapping[str, Any], script: Path) -> str:
+    name = line["nonfinite"][0]
+    owners = (row["place"] for row in summary.get("layers", ()) if row["name"] in name.split("/")[:-1])
+    place = next(filter(None, owners), None)
+    where = f" (its layer built at {_relative(place, script)})" if place else ""
+    return f"the gradient of `{name}`{where} in step {line['number']}"
 
 
 def _relative(place: str, script: Path) -> str:
@@ -176,7 +190,8 @@ def _memory(summaries: Sequence[Mapping[str, Any]]) -> MemoryFigures | None:
         return None
     first, sizes = figures[0], summaries[0]["bytes"]
     if first["devices"]:
-        device = next(iter(first["devices"]))
+        # TensorFlow sees a GPU on which another backend trains
+        device = max(first["devices"], key=lambda name: _device_peak(first, name))
         peaks = Spread(tuple(_device_peak(item, device) for item in figures))
         steady = Spread(tuple(float(item["devices"][device]["peak"]) for item in figures))
         label = f"peak of the GPU's allocator ({device})"

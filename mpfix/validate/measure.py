@@ -11,7 +11,7 @@ from typing import TypeVar
 from mpfix.errors import UsageError
 from mpfix.settings import Settings
 from mpfix.validate.cells import in_cells
-from mpfix.validate.compare import answers, answers_alone
+from mpfix.validate.compare import answers, answers_alone, seems_different
 from mpfix.validate.endings import ending_of
 from mpfix.validate.figures import variant_result, wants_reference
 from mpfix.validate.plan import MEMORY, NUMERICS, ChildJob, Options, Variant, is_installed
@@ -178,12 +178,26 @@ class _Runs:
         numerics = self._parallel(lambda variant: self._run(variant, NUMERICS), self.variants)
         references = self._parallel(self._reference, self.variants, numerics)
         memory: list[list[ChildResult]] = [[] for _ in self.variants]
-        # in turn, so that what else the machine does meets all variants alike
-        for repeat in range(self.options.repeat):
-            for runs, variant, first in zip(memory, self.variants, numerics, strict=True):
-                if first.of_kind("step"):
-                    runs.append(self._run(variant, MEMORY, repeat=repeat))
-        return tuple(self._result(*parts) for parts in zip(self.variants, numerics, references, memory, strict=True))
+
+        def measured() -> tuple[VariantResult, ...]:
+            self._measure(memory, numerics)
+            parts = zip(self.variants, numerics, references, memory, strict=True)
+            return tuple(self._result(*part) for part in parts)
+
+        results = measured()
+        if seems_different(_compared(results, {})):
+            # a few runs of one and the same script part now and then by chance: what fresh runs say counts
+            self.total += sum(map(len, memory))
+            results = measured()
+        return results
+
+    def _measure(self, memory: Sequence[list[ChildResult]], numerics: Sequence[ChildResult]) -> None:
+        """Add runs for memory and time, in turn and in changing order: what else the machine does meets all alike."""
+        places = [i for i, first in enumerate(numerics) if first.of_kind("step")]
+        for _ in range(self.options.repeat):
+            for i in places:
+                memory[i].append(self._run(self.variants[i], MEMORY))
+            places.reverse()
 
     def _parallel(self, function: Callable[..., T], *arguments: Sequence[object]) -> list[T]:
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -198,9 +212,9 @@ class _Runs:
     def _reference(self, variant: Variant, numerics: ChildResult) -> ChildResult | None:
         return self._run(variant, NUMERICS, is_reference=True) if wants_reference(numerics) else None
 
-    def _run(self, variant: Variant, kind: str, *, is_reference: bool = False, repeat: int = 0) -> ChildResult:
+    def _run(self, variant: Variant, kind: str, *, is_reference: bool = False) -> ChildResult:
         options = self.options
-        job = ChildJob(options, variant, kind, Path.cwd(), options.script.absolute(), is_reference, repeat)
+        job = ChildJob(options, variant, kind, Path.cwd(), options.script.absolute(), is_reference)
         name = f"{variant.label}, {'float32 for comparison' if is_reference else kind}"
         self.watch(Progress(name, self.done, self.total))
 
@@ -220,6 +234,7 @@ class _Runs:
         endings = [ending_of(run, script, self.options.timeout, text) for run in (numerics, *memory)]
         # a run that fails tells more than those that do not: some faults show only in traced code
         ending = next((item for item in endings if not item.is_orderly), endings[0])
-        result = variant_result(variant, self.options, memory, numerics, reference, ending)
+        latest = memory[-self.options.repeat :]
+        result = variant_result(variant, self.options, latest, numerics, reference, ending)
         symptoms = symptoms_of(numerics, result.numerics, ending, script, is_forced=variant.policy is not None)
         return replace(result, symptoms=symptoms)

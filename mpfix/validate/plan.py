@@ -66,7 +66,6 @@ class ChildJob:
     script: Path
     is_reference: bool = False
     """A float32 run with loss scaling switched off, to compare the size of updates with."""
-    repeat: int = 0
 
     @property
     def timeout(self) -> float:

@@ -81,7 +81,7 @@ def _traces(steps: Steps) -> dict[str, int]:
 
 
 def _machine(layers: LayerProbe) -> dict[str, Any]:
-    tensorflow = sys.modules.get("tensorflow")
+    backend = _backend(layers)
     return {
         "versions": {
             "python": platform.python_version(),
@@ -92,8 +92,8 @@ def _machine(layers: LayerProbe) -> dict[str, Any]:
             },
         },
         "keras": [package.__name__ for package in layers.packages],
-        "backend": _backend(layers),
-        "gpus": [] if tensorflow is None else _gpu_names(tensorflow),
+        "backend": backend,
+        "gpus": _gpu_names(backend or "tensorflow"),
     }
 
 
@@ -105,9 +105,16 @@ def _backend(layers: LayerProbe) -> str | None:
     return "tensorflow" if layers.packages else None
 
 
-def _gpu_names(tensorflow: Any) -> list[str]:
-    devices = tensorflow.config.list_physical_devices("GPU")
+def _gpu_names(backend: str) -> list[str]:
+    """The cards that the backend trains on."""
+    library = sys.modules.get(backend)
+    if library is None:
+        return []
+    if backend == "jax":
+        return [str(device.device_kind) for device in library.local_devices() if device.platform != "cpu"]
+    if backend == "torch":
+        return [str(library.cuda.get_device_name(i)) for i in range(library.cuda.device_count())]
     return [
-        str(tensorflow.config.experimental.get_device_details(device).get("device_name", device.name))
-        for device in devices
+        str(library.config.experimental.get_device_details(device).get("device_name", device.name))
+        for device in library.config.list_physical_devices("GPU")
     ]

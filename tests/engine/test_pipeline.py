@@ -76,6 +76,28 @@ def test_an_assumed_policy_counts_as_half(registry_of: RegistryOf, three: Settin
     assert [item.code for item in report.diagnostics] == ["FK102"]
 
 
+LOOP = """\
+import tensorflow as tf
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+optimizer = tf.keras.optimizers.SGD()
+with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(tf.square(model(x) - y))
+optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+"""
+
+
+def test_an_assumed_policy_is_no_evidence(three: Settings, write: Write) -> None:
+    write(LOOP)
+    settings = replace(three, assume_policy="mixed_float16", select=("MP204",))
+
+    report = check(["train.py"], settings)
+
+    assert report.errors == ()
+    (found,) = report.diagnostics
+    assert [item.message for item in found.related] == ["the optimizer is made here, without loss scaling"]
+
+
 def test_a_syntax_error_is_told_whatever_is_selected(registry_of: RegistryOf, three: Settings, write: Write) -> None:
     write("x = (\n")
     settings = replace(three, select=("FK101",))

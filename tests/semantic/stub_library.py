@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ class StubLibrary:
 
     def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
         self.reached = len(occurrences)
+
+    def comes_first(self, *_: object) -> bool:
+        return False
+
+    def mark(self) -> Callable[[], None]:
+        return lambda: None
 
     def reach(self, *_: object) -> bool:
         return False

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stub_library import story
+
+from mpfix.semantic.budget import Limits
 
 
 def test_arguments_bind_as_python_binds_them() -> None:
@@ -51,41 +55,17 @@ def test_after_four_contexts_numbers_and_free_strings_widen_and_words_stay() -> 
 def test_after_sixteen_contexts_a_call_is_cut() -> None:
     calls = "\n".join(f"class A{index}: pass\nf(A{index}())" for index in range(18))
 
-    assert story(f"def f(o): lib.show(o is None)\n{calls}") == ["False"] * 16
+    short = f"def f(o): lib.show(o is None)\n{calls}"
+
+    assert story(short, limits=replace(Limits(), function_steps=1)) == ["False"] * 16
+    assert story(short) == ["False"] * 18, "a function of few steps is never called too often"
 
 
-def test_calls_are_followed_eight_deep() -> None:
-    assert story(
-        """
-        def f0(n):
-            lib.show(n)
-            return n
-        def f1(n):
-            return f0(n)
-        def f2(n):
-            return f1(n)
-        def f3(n):
-            return f2(n)
-        def f4(n):
-            return f3(n)
-        def f5(n):
-            return f4(n)
-        def f6(n):
-            return f5(n)
-        def f7(n):
-            return f6(n)
-        def f8(n):
-            return f7(n)
-        def f9(n):
-            return f8(n)
-        lib.show(f6(1))
-        lib.show(f9(2))
-        """
-    ) == [
-        "1",
-        "1",
-        "f1(n)",
-    ]
+def test_calls_are_followed_ten_deep() -> None:
+    deeper = "\n".join(f"def f{index}(n): return f{index - 1}(n)" for index in range(1, 12))
+    functions = f"def f0(n):\n    lib.show(n)\n    return n\n{deeper}\n"
+
+    assert story(f"{functions}lib.show(f9(1))\nlib.show(f11(2))") == ["1", "1", "f1(n)"]
 
 
 def test_recursion_is_cut_at_its_second_round() -> None:

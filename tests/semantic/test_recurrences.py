@@ -5,6 +5,14 @@ from __future__ import annotations
 from stub_library import story
 
 
+def test_loops_inside_each_other_are_unrolled_up_to_32_bodies() -> None:
+    inner = "for k in (1, 2, 3, 4, 5, 6, 7, 8):\n        for m in {}:\n            lib.show(k, m)"
+    loops = f"for i in (1, 2, 3, 4):\n    {inner}"
+
+    assert story(loops.format("(9,)")) == [f"{k}, 9" for _ in range(4) for k in range(1, 9)]
+    assert story(loops.format("(9, 10)")) == [f"{k}, m in a loop" for _ in range(4) for k in range(1, 9)]
+
+
 def test_a_known_sequence_is_unrolled() -> None:
     assert story(
         """

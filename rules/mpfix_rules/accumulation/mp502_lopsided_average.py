@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.accumulation import divisions, sums, vain_divisions
+from mpfix.frameworks.double_divisions import double_divisions
 from mpfix.frameworks.events import Applied
 from mpfix.frameworks.surroundings import is_dropped
 from mpfix.frameworks.windows import Update, all_updates, updates
@@ -15,16 +16,22 @@ from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import FALSE_VALUE, NONE, At, Record, Value
 from mpfix_rules.repairs.averages import divide_when_applied, undivided_loss, use_division
 
+TWICE = "the gradients are averaged twice: the update shrinks with the length of the window"
+
 
 @rule("MP502", "lopsided-average", severity=Severity.WARNING, words=("apply",), fixable=True)
 def lopsided_average(program: Program) -> Iterator[Finding]:
     """Sums that are never divided, divided twice, or divided in vain."""
+    twice: set[Place] = set()
     for update in updates(program):
         is_sum = update.accumulator is not None and update.accumulator in sums(program)
         # what a bound cut off may divide a sum
         if is_sum and not program.cuts:
             yield from _never(program, update)
-        yield from _twice(program, update)
+        for finding in _twice(program, update):
+            twice.add(finding.place)
+            yield finding
+    yield from _twice_somewhere(program, twice)
     for update in all_updates(program):
         if update.accumulator is None:
             yield from _unused(program, update)
@@ -91,16 +98,29 @@ def _twice(program: Program, update: Update) -> Iterator[Finding]:
     second = _again(program, update, by)
     if second is None:
         return
-    fix, reason = undivided_loss(first)
+    fix, reason = undivided_loss(program, update, first)
     place, message = second
     yield Finding(
         first,
-        "the gradients are averaged twice: the update shrinks with the length of the window",
+        TWICE,
         evidence=(Evidence(place, message),),
         guard=update.guard,
         fix=fix,
         unfixable_reason=reason,
     )
+
+
+def _twice_somewhere(program: Program, known: set[Place]) -> Iterator[Finding]:
+    """Losses and sums of their gradients over the same number, whoever applies them."""
+    for double in double_divisions(program):
+        if double.first not in known:
+            yield Finding(
+                double.first,
+                TWICE,
+                evidence=(Evidence(double.second, "the sum is divided again here"),),
+                guard=double.guard,
+                unfixable_reason="the update is not in sight: which of the divisions is meant is for the author to say",
+            )
 
 
 def _again(program: Program, update: Update, by: Value) -> tuple[Place, str] | None:

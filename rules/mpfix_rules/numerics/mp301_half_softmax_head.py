@@ -25,13 +25,13 @@ def half_softmax_head(program: Program) -> Iterator[Finding]:
 
 
 def _findings(program: Program) -> Iterator[Finding]:
-    heads = [head for head in half_heads(program) if head.kind == "probabilities"]
+    heads = [head for head in half_heads(program) if head.kind in ("probabilities", "blended")]
     layers = layers_of(half_heads(program))
     for head in heads:
         severity, harm = _harm(program, head)
         yield Finding(
             head.maker,
-            f"`{head.case.constant('tensor.activation')}` runs in {head.dtype}: {harm}",
+            f"`{head.activation}` runs in {head.dtype}: {harm}",
             evidence=policy_evidence(head.policy),
             guard=head.case.guard,
             severity=severity if is_trained(program, head.case.event.model) else Severity.NOTE,
@@ -42,6 +42,11 @@ def _findings(program: Program) -> Iterator[Finding]:
 def _harm(program: Program, head: Head) -> tuple[Severity, str]:
     if any(loss.form == "log" for loss in head.losses):
         return Severity.ERROR, "the gradient of its logarithm overflows"
+    if head.kind == "blended" and any(loss.kind == "probabilities" for loss in head.losses):
+        return (
+            Severity.ERROR,
+            "averaged or resized it has no logits to recover, confident mistakes get gradient inf or NaN",
+        )
     half_loss = "the value of the loss, its mean and its labels are rounded too"
     if program.generation == 3:
         if head.losses and all(loss.form == "function" for loss in head.losses):
@@ -49,6 +54,6 @@ def _harm(program: Program, head: Head) -> tuple[Severity, str]:
         return Severity.ERROR, "Keras 3 cannot recover the logits, confident mistakes get gradient NaN or 0"
     if head.dtype == "bfloat16":
         return Severity.NOTE, half_loss
-    if is_dense_prediction(head.case):
+    if head.kind != "blended" and is_dense_prediction(head.case):
         return Severity.ERROR, "from 65520 loss values in a batch on every gradient is 0"
     return Severity.WARNING, half_loss

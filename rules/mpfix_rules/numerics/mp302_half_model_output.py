@@ -11,6 +11,11 @@ from mpfix.semantic.program import Program
 from mpfix_rules.repairs.heads import float32_head, policy_evidence, worst_by_place
 
 LOGITS = "the logits are float16: from 65520 loss values in a batch on every gradient is 0"
+RAW = (
+    "the loss takes the float16 output for probabilities, without a softmax or `from_logits=True`: "
+    "its gradient is infinite from 1.5e-5 down"
+)
+TANH = "the `tanh` output is {}: its values, and in Keras 2 the loss and its targets, are rounded to three digits"
 BFLOAT16 = "the output is bfloat16: predictions move in steps of 4 at 1000"
 KERAS_2 = "the output is float16: an error of 256 makes the loss infinite, targets beyond 65504 are infinite"
 KERAS_3 = (
@@ -34,7 +39,7 @@ def half_model_output(program: Program) -> Iterator[Finding]:
 def _findings(program: Program) -> Iterator[Finding]:
     layers = layers_of(half_heads(program))
     for head in half_heads(program):
-        if head.kind == "probabilities":
+        if head.kind in ("probabilities", "blended"):
             continue
         severity, message = _told(program, head)
         yield Finding(
@@ -50,6 +55,10 @@ def _findings(program: Program) -> Iterator[Finding]:
 def _told(program: Program, head: Head) -> tuple[Severity, str]:
     if head.kind == "logits":
         return Severity.ERROR, LOGITS
+    if head.kind == "raw":
+        return Severity.ERROR, RAW
+    if head.kind == "tanh":
+        return Severity.WARNING, TANH.format(head.dtype)
     if head.dtype == "bfloat16":
         return Severity.WARNING, BFLOAT16
     return (Severity.ERROR, KERAS_2) if program.generation == 2 else (Severity.WARNING, KERAS_3)

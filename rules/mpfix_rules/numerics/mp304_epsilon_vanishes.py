@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.half_facts import FLOAT16_INFINITE, FLOAT16_ZERO, HalfOperation, half_operations, rounds_to_one
+from mpfix.frameworks.half_facts import (
+    FLOAT16_INFINITE,
+    FLOAT16_VARIANCE,
+    FLOAT16_ZERO,
+    HalfOperation,
+    half_operations,
+    rounds_to_one,
+)
 from mpfix.frameworks.half_values import number_of
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
@@ -17,8 +24,10 @@ ADDED = "`{}` is 0 in float16: the sum is what it was before, 0 stays 0"
 LOWER = "`{}` is 0 in float16: it keeps nothing away from 0"
 UPPER = "`{}` is 1 in {}: it keeps nothing away from 1"
 DIVISOR = "`{}` is too small for a divisor in float16: {} divided by it is infinite"
+VARIANCE = "`{}` beside a variance in float16: the gradient of its root is infinite where the variance is small"
 ELSEWHERE = "what uses the sum does not stand around it"
 BOUND = "the limit and what uses its result must be in float32 both"
+STATISTICS = "the statistics must be computed in float32, with what they are computed of"
 LARGE = "the quotient does not fit into float16 either: compute it and what uses it in float32"
 
 
@@ -33,6 +42,9 @@ def epsilon_vanishes(program: Program) -> Iterator[Finding]:
             yield _finding(one, UPPER.format(f"1 - {number_text(1.0 - one.number)}", one.dtype), BOUND)
     for one in half_operations(program, "Div", "reciprocal"):
         yield from _divisor(one)
+    for one in half_operations(program, "batch norm"):
+        if one.dtype == "float16" and one.number is not None and 0.0 < one.number <= FLOAT16_VARIANCE:
+            yield _finding(one, VARIANCE.format(number_text(one.number)), STATISTICS)
 
 
 def _vanished(program: Program, one: HalfOperation, number: float) -> Finding:

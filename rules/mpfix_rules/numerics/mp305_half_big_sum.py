@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.half_facts import HalfOperation, half_operations, has_many_axes, is_large_sum
+from mpfix.frameworks.half_facts import HalfOperation, half_operations, has_many_axes, is_large_count, is_large_sum
 from mpfix.rule import Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.values import NONE
@@ -13,31 +13,37 @@ from mpfix_rules.repairs.float32_sums import summed_in_float32
 from mpfix_rules.repairs.half_numbers import half_evidence
 
 SUM = "a sum over many elements in float16: infinite beyond 65504, in steps of 2 and more from 2048 on"
+COUNT = "a count of many elements in float16: infinite beyond 65504, in steps of 2 and more from 2048 on"
 SQUARES = "a mean of squares in float16: squares are infinite from 256 on, the gradient is 0 from 65520 elements on"
+UNCAST = "what is summed has no place for a cast"
+MEETS = "what the count meets must be in float32 as well"
 MEAN = "a mean over many elements in float16: its gradient is 0 from 65520 elements on"
 
 
 @rule("MP305", "half-big-sum", severity=Severity.ERROR, half=True, fixable=True)
 def half_big_sum(program: Program) -> Iterator[Finding]:
     """Reductions of whole tensors that are in float16."""
-    operations = half_operations(program, "sum", "mean", "l2 loss")
+    operations = half_operations(program, "sum", "mean", "l2 loss", "count")
     found = [(one, _harm(one)) for one in operations if one.dtype == "float16"]
     harmful = [(one, message) for one, message in found if message is not None]
+    sums = [one for one, _ in found if one.how != "count"]
     for one, message in harmful:
-        fix = summed_in_float32(program, one, (other for other, _ in harmful))
+        fix = summed_in_float32(program, one, sums) if one.how != "count" else None
         yield Finding(
             one.place,
             message,
             evidence=half_evidence(one),
             guard=one.guard,
             fix=fix,
-            unfixable_reason=None if fix is not None else "what is summed has no place for a cast",
+            unfixable_reason=None if fix is not None else MEETS if one.how == "count" else UNCAST,
         )
 
 
 def _harm(one: HalfOperation) -> str | None:
     if one.how == "l2 loss":
         return SUM
+    if one.how == "count":
+        return COUNT if is_large_count(one) else None
     if not is_large_sum(one):
         return None
     if one.how == "sum":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.heads import PROBABILITIES, HiddenLogits, hidden_logits
+from mpfix.frameworks.blends import PROBABILITIES
+from mpfix.frameworks.heads import HiddenLogits, hidden_logits
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.values import Object

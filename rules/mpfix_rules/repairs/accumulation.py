@@ -6,6 +6,7 @@ import ast
 
 from mpfix.frameworks.accumulation import Doubled, Sum
 from mpfix.frameworks.events import Applied, OptimizerBuilt, Reset
+from mpfix.frameworks.replica_scopes import may_run_in_replicas
 from mpfix.frameworks.windows import Update, updates, window_length
 from mpfix.rewriting.edits import AddKeyword, DeleteStatement, InsertAfter, MoveStatement, ReplaceExpression
 from mpfix.semantic.program import Program
@@ -40,6 +41,9 @@ def once_per_window(program: Program, doubled: Doubled) -> Offer:
             statement = plain_statement(program, doubled.place.node, "the update of each step")
             plan.add(doubled.place.module, DeleteStatement(statement))
             return
+        if may_run_in_replicas(program, doubled.again.occurrence):
+            # the argument raises there, and sums must be made in a scope
+            raise Refused("replicas of a strategy may run the step, and each needs a sum of its own")
         check_optimizer(program, doubled)
         if plan.is_for_keras_2:
             plan.title = "Add the gradients up and apply their mean when the window is full"

@@ -26,6 +26,7 @@ def divide_when_applied(program: Program, update: Update) -> Offer:
             raise Refused(ELSEWHERE)
         length, text = source(place.module, window.length), source(place.module, summed)
         plan.changes_training = True
+        plan.only_show_in_replicas(update.occurrence)
         plan.title = f"Divide the sum by `{length}`"
         plan.add(place.module, ReplaceExpression(summed, f"[total / {length} for total in {text}]"))
 
@@ -39,23 +40,22 @@ def _summed(place: Place) -> ast.expr:
     return parts[0]
 
 
-def undivided_loss(division: Place) -> Offer:
+def undivided_loss(program: Program, update: Update, division: Place) -> Offer:
     """The loss as it is, without its division."""
-    node, module = division.node, division.module
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        return _offer("Do not divide the loss", division, ReplaceExpression(node, source(module, node.left)))
-    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
-        return _offer("Do not divide the loss", division, DeleteStatement(node))
-    return None, "the loss is not divided by a division of its own"
 
+    def build(plan: Plan) -> None:
+        node, module = division.node, division.module
+        plan.changes_training = True
+        plan.only_show_in_replicas(update.occurrence)
+        plan.title = "Do not divide the loss"
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            plan.add(module, ReplaceExpression(node, source(module, node.left)))
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
+            plan.add(module, DeleteStatement(node))
+        else:
+            raise Refused("the loss is not divided by a division of its own")
 
-def _offer(title: str, place: Place, intent: ReplaceExpression | DeleteStatement) -> Offer:
-    from mpfix.diagnostic import Applicability, Effect
-    from mpfix.rewriting.edits import ModuleEdits
-    from mpfix.rule import FixIntent
-
-    edits = (ModuleEdits(place.module, (intent,)),)
-    return FixIntent(title, Applicability.UNSAFE, Effect.CHANGES_TRAINING, lambda: edits), None
+    return planned(program, build)
 
 
 def use_division(program: Program, update: Update, division: Place) -> Offer:
@@ -68,6 +68,7 @@ def use_division(program: Program, update: Update, division: Place) -> Offer:
         if block_of(program, statement) != block_of(program, applied) or statement.lineno >= applied.lineno:
             raise Refused("the division does not stand in front of the update")
         plan.changes_training = True
+        plan.only_show_in_replicas(update.occurrence)
         plan.title = "Apply what the division gives"
         if isinstance(statement, ast.Expr) and _goes_over(statement.value, summed):
             text = statement_source(division, statement)

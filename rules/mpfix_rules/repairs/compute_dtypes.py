@@ -10,10 +10,11 @@ from mpfix.diagnostic import Applicability, Effect, Severity
 from mpfix.frameworks.dtype_clashes import Clash, clashes_in_layers
 from mpfix.frameworks.dtype_containers import Filled
 from mpfix.frameworks.dtypes import may_be_half
+from mpfix.frameworks.half_statistics import WeightAssigned
 from mpfix.frameworks.surroundings import FunctionNode, function_around, holds
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, ReplaceExpression, SetKeyword, WrapExpression
 from mpfix.rule import Evidence, Finding, FixIntent
-from mpfix.semantic.program import Program
+from mpfix.semantic.program import Case, Program
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Object, Record, Value
 from mpfix_rules.repairs.heads import policy_evidence
@@ -91,6 +92,15 @@ def repaired(program: Program, clashes: Sequence[Clash]) -> Repair:
     )
 
 
+def cast_at(program: Program, clashes: Sequence[Clash]) -> Repair:
+    """The compute dtype for what was made in float32 for good, where it meets half tensors."""
+    intents = _at_uses(program, clashes)
+    if not intents:
+        return Repair(reason=UNNAMED)
+    edits = tuple(ModuleEdits(module, tuple(one)) for module, one in intents.items())
+    return Repair(FixIntent(TITLE, Applicability.SAFE, Effect.REPAIRS, lambda: edits))
+
+
 _Edits = dict[Module, list[Intent]]
 
 
@@ -147,6 +157,17 @@ def _at_uses(program: Program, clashes: Sequence[Clash]) -> _Edits:
             done.add(operand)
             edits.setdefault(clash.place.module, []).append(WrapExpression(operand, f"{function}(", f", {dtype})"))
     return edits
+
+
+def cast_of_assigned(program: Program, case: Case[WeightAssigned]) -> Repair:
+    """The dtype of a variable for what it is assigned."""
+    call, function = case.place.node, cast_function(program, case.place)
+    given = next((one for one in getattr(call, "args", ()) if not isinstance(one, ast.Starred)), None)
+    if given is None or function is None:
+        return Repair(reason=UNNAMED)
+    wrapped = WrapExpression(given, f"{function}(", f', "{case.constant("own")}")')
+    edits = (ModuleEdits(case.place.module, (wrapped,)),)
+    return Repair(FixIntent("Cast what is assigned", Applicability.SAFE, Effect.REPAIRS, lambda: edits))
 
 
 # -- containers

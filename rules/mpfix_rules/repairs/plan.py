@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mpfix.diagnostic import Applicability, Effect
+from mpfix.frameworks.replica_scopes import may_run_in_replicas
 from mpfix.rewriting.edits import Intent, ModuleEdits
 from mpfix.rule import FixIntent
 from mpfix.semantic.program import Program
+from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Module
+
+SCALE_OF_LOSS = "replicas of a strategy may run the step: how the loss is divided among them is for the author to say"
 
 
 class Refused(Exception):
@@ -25,6 +29,8 @@ class Plan:
     is_unsafe: bool = False
     changes_training: bool = False
     title: str = ""
+    shown_only: str | None = None
+    """Why it is only shown; None where it may be written."""
 
     @property
     def is_for_keras_2(self) -> bool:
@@ -59,14 +65,21 @@ class Plan:
             return f"{optimizer}.get_unscaled_gradients"
         return f'(getattr({optimizer}, "get_unscaled_gradients", None) or list)'
 
+    def only_show_in_replicas(self, occurrence: Occurrence, reason: str = SCALE_OF_LOSS) -> None:
+        """Only show the repair where replicas of a strategy may run what it changes."""
+        if may_run_in_replicas(self.program, occurrence):
+            self.shown_only = reason
+
     def offer(self) -> FixIntent:
         """The repair as a rule offers it."""
         parts = tuple(ModuleEdits(module, tuple(intents)) for module, intents in self.intents.items())
+        applicability = Applicability.UNSAFE if self.is_unsafe or self.changes_training else Applicability.SAFE
         return FixIntent(
             self.title,
-            Applicability.UNSAFE if self.is_unsafe or self.changes_training else Applicability.SAFE,
+            Applicability.DISPLAY_ONLY if self.shown_only is not None else applicability,
             Effect.CHANGES_TRAINING if self.changes_training else Effect.REPAIRS,
             lambda: parts,
+            reason=self.shown_only,
             generations=self.program.generations,
         )
 

@@ -30,6 +30,7 @@ from mpfix_rules.repairs.plan import Offer, Plan, Refused, planned
 from mpfix_rules.repairs.update_places import means_the_same
 from mpfix_rules.repairs.wrappers import mean_in, wrap_optimizer
 
+OTHER_REPLICAS = "replicas of a strategy may run the step: Keras 3 looks for an overflow on the first one only"
 APART = "the tape and its gradient are in different functions"
 
 
@@ -118,6 +119,8 @@ def _wrap(plan: Plan, step: Step) -> None:
         raise Refused("the same optimizer is wrapped elsewhere")
     wrap_optimizer(plan, maker)
     plan.changes_training = True
+    if plan.is_for_keras_3:
+        plan.only_show_in_replicas(step.occurrence, OTHER_REPLICAS)
     if step.of("vector") == TRUE_VALUE:
         _average(plan, step)
 
@@ -129,6 +132,7 @@ def _average(plan: Plan, step: Step) -> None:
     _check_sole_use(plan.program, step, vector)
     plan.add(vector.module, WrapExpression(vector.node, f"{mean_in(plan, vector.module)}(", ")"))
     plan.changes_training = True
+    plan.only_show_in_replicas(step.occurrence)
 
 
 def _check_sole_use(program: Program, step: Step, vector: Place) -> None:

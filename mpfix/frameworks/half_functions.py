@@ -1,0 +1,56 @@
+"""Functions that are in half by something else than their first operands: counts in a dtype, batch normalization."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from mpfix.frameworks import dtypes, half_values, rows
+from mpfix.frameworks.handlers import Functions
+from mpfix.semantic.containers import list_content
+from mpfix.semantic.run import Run
+from mpfix.semantic.values import NONE, Arguments, Library, Record, Value, widened
+
+if TYPE_CHECKING:
+    from mpfix.frameworks.library import KerasLibrary
+
+
+def _dtype(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`keras.backend.dtype(x)`."""
+    of = arguments.get(0, "x")
+    found = dtypes.dtype_of(run, of) if of is not None else NONE
+    return found if found != NONE else None
+
+
+def _count(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`tf.math.count_nonzero(x, dtype=...)`: counted in int64, and the number is cast."""
+    given, counted = arguments.get(3, "dtype"), widened(arguments.get(0, "input") or NONE)
+    if given is None or given == NONE:
+        return None
+    dtype = run.each(given, dtypes.as_dtype)
+    properties = {"dtype": dtype, "dtype by": dtypes.source(dtypes.how_named(dtype, "literal"), run.place(node))}
+    if isinstance(counted, Record) and counted.get("rank") != NONE:
+        properties["rank"] = counted.get("rank")
+    count = Record("tensor", run.place(node), properties)
+    if half_values.is_half_tensor(count):
+        axis = arguments.get(1, "axis") or NONE
+        axis = list_content(run, axis) or axis
+        policy = run.get_global("policy") or NONE
+        run.emit(half_values.HalfComputed(node, "count", function.key, count, NONE, policy, axis))
+    return count
+
+
+def _normalized(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`tf.nn.batch_normalization`: the root of the variance and a small number, in the dtype of the variance."""
+    variance, epsilon = arguments.get(2, "variance"), arguments.get(5, "variance_epsilon")
+    if variance is not None and epsilon is not None and half_values.is_half_tensor(variance):
+        policy = run.get_global("policy") or NONE
+        run.emit(half_values.HalfComputed(node, "batch norm", function.key, variance, epsilon, policy))
+    return half_values.forgetting(run, rows.call_row(lib, run, function, arguments, node))
+
+
+FUNCTIONS: Functions = {
+    "keras.backend.dtype": _dtype,
+    "tensorflow.math.count_nonzero": _count,
+    "tensorflow.nn.batch_normalization": _normalized,
+}

@@ -1,0 +1,64 @@
+"""The policy of what nobody calls: the ones that the component sets, in whatever order things are defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mpfix.frameworks.events import LayerBuilt
+from mpfix.semantic.program import cases_of
+
+MakeProgram = Callable[..., Any]
+LAYER = "def build():\n    return keras.layers.Dense(3)\n"
+SETTER = 'def setup():\n    keras.mixed_precision.set_global_policy("mixed_float16")\n'
+OTHER = 'def reset():\n    keras.mixed_precision.set_global_policy("float32")\n'
+ASSERTED = (
+    'def setup(name):\n    assert name in {"float32", "mixed_float16"}\n'
+    "    keras.mixed_precision.set_global_policy(name)\n"
+)
+
+
+def policies(program: Any) -> set[str]:
+    (built,) = program.happened(LayerBuilt)
+    return {case.constant("policy.name") for case in cases_of(built, "policy.name")}
+
+
+@pytest.mark.parametrize("parts", [(LAYER, SETTER), (SETTER, LAYER)])
+def test_a_function_that_nobody_calls_sets_the_policy_of_the_others(program: MakeProgram, parts: tuple[str]) -> None:
+    assert "mixed_float16" in policies(program("import keras\n" + "".join(parts)))
+
+
+@pytest.mark.parametrize("parts", [(LAYER, SETTER, OTHER), (OTHER, LAYER, SETTER), (SETTER, OTHER, LAYER)])
+def test_each_of_several_policies_may_be_the_one_in_force(program: MakeProgram, parts: tuple[str]) -> None:
+    assert policies(program("import keras\n" + "".join(parts))) == {"mixed_float16", "float32"}
+
+
+def test_the_policy_of_a_root_holds_for_what_it_does_not_call(program: MakeProgram) -> None:
+    source = f'import keras\n{LAYER}if args.amp:\n    keras.mixed_precision.set_global_policy("mixed_float16")\n'
+
+    assert policies(program(source)) == {"mixed_float16", "float32"}
+
+
+def test_an_assertion_names_the_policies_that_a_parameter_may_be(program: MakeProgram) -> None:
+    assert policies(program(f"import keras\n{ASSERTED}{LAYER}")) == {"mixed_float16", "float32"}
+
+
+def test_a_policy_that_nothing_names_stays_unknown(program: MakeProgram) -> None:
+    source = f"import keras\n{LAYER}def setup(name):\n    keras.mixed_precision.set_global_policy(name)\n"
+
+    assert "mixed_float16" not in policies(program(source))
+
+
+def test_scripts_that_share_a_helper_leave_its_policies_apart(program: MakeProgram) -> None:
+    helper = (
+        "import keras\ndef setup(kind, tpu):\n"
+        '    half = "mixed_bfloat16" if tpu else "mixed_float16"\n'
+        '    if kind == "strict":\n        keras.mixed_precision.set_global_policy(half)\n'
+        '    elif kind == "auto":\n        keras.mixed_precision.set_global_policy(half)\n'
+        '    else:\n        keras.mixed_precision.set_global_policy("float32")\n'
+    )
+    uses = "".join(f"def run{index}(args):\n    setup(args.kind, args.tpu)\n" for index in range(4))
+
+    assert policies(program(helper + uses + LAYER)) == {"mixed_float16", "mixed_bfloat16", "float32"}
