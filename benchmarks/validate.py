@@ -16,7 +16,7 @@ from typing import Any
 from mpfix.validate.measure import measure
 from mpfix.validate.plan import MEMORY, ChildJob, Options, Variant
 from mpfix.validate.runner import run_child
-from mpfix.validation import ValidationReport, Verdict
+from mpfix.validation import Verdict
 
 PROGRAM = Path(__file__).parents[1] / "fixtures" / "programs" / "compile_fit.py"
 HEAD = """\
@@ -92,24 +92,24 @@ def main() -> int:
 
 
 def itself(script: Path, runs: int) -> int:
-    """Compare a script with itself; the number of comparisons that find a difference."""
+    """Measure a script once, and `runs` times more against the first; status 1 when a difference is found."""
     options = Options(script.absolute(), display=script.name)
-    found = 0
-    for _ in range(runs):
-        report = measure(options, [Variant("before"), Variant("after")])
-        found += any(answer.verdict is not Verdict.SAME for answer in report.answers[:3])
-        print(json.dumps(spoken(report)), flush=True)
-    print(f"{runs - found} of {runs} without a difference")
-    return int(found > 0)
-
-
-def spoken(report: ValidationReport) -> dict[str, object]:
-    """The answers of a comparison, and the figures that they rest on."""
-    return {
-        "answers": {answer.question: answer.verdict.value for answer in report.answers},
-        "memory": [variant.memory.peak.values if variant.memory else () for variant in report.variants],
-        "seconds": [variant.step_seconds.values if variant.step_seconds else () for variant in report.variants],
-    }
+    report = measure(options, [Variant(str(number)) for number in range(runs + 1)])
+    for variant in report.variants:
+        memory, seconds = variant.memory, variant.step_seconds
+        print(
+            json.dumps(
+                {
+                    "variant": variant.label,
+                    "megabytes": [round(value / 1e6, 1) for value in memory.peak.values] if memory else [],
+                    "step_ms": [round(value * 1e3, 2) for value in seconds.values] if seconds else [],
+                }
+            )
+        )
+    different = [answer for answer in report.answers if answer.verdict is not Verdict.SAME]
+    print(*(f"{answer.question} {answer.sentence}" for answer in different), sep="\n")
+    print(f"{len(different)} of {len(report.answers)} answers tell a difference")
+    return int(bool(different))
 
 
 def overhead(runs: int) -> int:

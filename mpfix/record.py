@@ -1,13 +1,15 @@
 """Records: frozen dataclasses for the type checker, plain ones at run time.
 
-There are hundreds: making a frozen class costs the start of the command three times as much, and making an instance of
+There are hundreds: making a frozen class costs the start of the command four times as much, and making an instance of
 one costs the interpreter three times as much. Tests of types keep what `frozen=True` would.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, fields
+from functools import cache
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 C = TypeVar("C")
 
@@ -20,4 +22,46 @@ if TYPE_CHECKING:
     def record(cls: type[C]) -> type[C]:
         """A class of records that are compared and hashed by what they hold."""
 else:
-    record = dataclass(slots=True, repr=False, unsafe_hash=True)
+
+    def record(cls):
+        return _comparable(dataclass(slots=True, repr=False, eq=False)(cls))
+
+
+_COMPARISON = """\
+def __eq__(self, other):
+    if other.__class__ is self.__class__:
+        return ({mine}) == ({others})
+    return NotImplemented
+
+def __hash__(self):
+    return hash(({mine}))
+"""
+
+
+def _comparable(cls: type[C]) -> type[C]:
+    """Give a class the two methods that `dataclass` would compile for it: they are made from one code for all."""
+    names = [one.name for one in fields(cls) if one.compare]  # type: ignore[arg-type]
+    given: dict[str, Any] = vars(cls)
+    for code in _codes(len(names)):
+        if given.get(code.co_name) is None:
+            named = tuple(names[int(name[1:])] if name[0] == "<" else name for name in code.co_names)
+            setattr(cls, code.co_name, FunctionType(code.replace(co_names=named), _BUILT_IN, code.co_name))
+    return cls
+
+
+_BUILT_IN: dict[str, Any] = {}
+"""The methods use no names of a module."""
+
+
+@cache
+def _codes(count: int) -> tuple[CodeType, ...]:
+    """The code of `__eq__` and of `__hash__` for so many fields, which are named `<0`, `<1`, ... there."""
+    mine, others = ("".join(f"{owner}.f{number}_," for number in range(count)) for owner in ("self", "other"))
+    module = compile(_COMPARISON.format(mine=mine, others=others), __file__, "exec")
+    codes = (constant for constant in module.co_consts if isinstance(constant, CodeType))
+    return tuple(code.replace(co_names=tuple(map(_placeholder, code.co_names))) for code in codes)
+
+
+def _placeholder(name: str) -> str:
+    """A name that no field has, so that a field may have any."""
+    return f"<{name[1:-1]}" if name[0] == "f" and name[-1] == "_" else name

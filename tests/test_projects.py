@@ -84,6 +84,21 @@ def test_independent_projects_do_not_mix_their_policies(tmp_path: Path, monkeypa
     assert not report.diagnostics
 
 
+def test_scripts_that_share_a_helper_do_not_share_a_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = "model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
+    trained = f"{head}model.compile('adam', 'categorical_crossentropy')\nshow(model)\n"
+    start = "import keras\nfrom helpers import show\n\n"
+    half = "keras.mixed_precision.set_global_policy('mixed_float16')\n"
+    (tmp_path / "helpers.py").write_text("def show(model):\n    model.summary()\n\n\ndef unused():\n    return 1\n")
+    (tmp_path / "a_half.py").write_text(f"{start}{half}{trained}")
+    (tmp_path / "b_whole.py").write_text(f"{start}{trained}")
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "3"'))
+
+    assert [(item.code, item.span.filename) for item in report.diagnostics] == [("MP301", "a_half.py")]
+
+
 # A fix in two files goes to both or to none.
 
 BUILDS = """\

@@ -13,6 +13,7 @@ from mpfix.errors import UsageError
 from mpfix.validate.plan import Options
 
 FORMATS = ("text", "json", "markdown")
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 
@@ -69,7 +70,7 @@ def options_from(given: Mapping[str, Any]) -> Options:
         repeat=given["repeat"],
         scratch=given["scratch"],
         defines=tuple(map(_define, given["define"] or ())),
-        policies=_parts(given["policies"]),
+        policies=tuple(map(_policy, _parts(given["policies"]))),
         batch_sizes=tuple(map(_positive, _parts(given["batch_sizes"]))),
         legacy_keras=given["keras"] == "2",
     )
@@ -77,6 +78,12 @@ def options_from(given: Mapping[str, Any]) -> Options:
 
 def _parts(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _policy(name: str) -> str:
+    if name not in POLICIES:
+        raise UsageError(f"`--policies`: `{name}` is none of {', '.join(POLICIES)}")
+    return name
 
 
 def _positive(text: str) -> int:

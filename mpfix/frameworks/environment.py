@@ -311,6 +311,8 @@ PARSERS = (
     "packaging.version.parse", "packaging.version.Version", "pkg_resources.parse_version",
     "distutils.version.LooseVersion", "distutils.version.StrictVersion", "looseversion.LooseVersion",
 )  # fmt: skip
+
+
 def _has_strategy(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:
     """`tf.distribute.has_strategy()`: false as long as nothing made one."""
     return FALSE_VALUE if run.get_global("distributed") is None else run.unknown(node)

@@ -1,4 +1,4 @@
-"""Variables of layers that are no weights and half: trained in half, without a float32 copy, or assigned half tensors."""
+"""Variables that are no weights of their layer: trained in half without a float32 copy, or assigned half tensors."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ from mpfix.frameworks import (
 from mpfix.frameworks.ambient import Ambient, sets_policy
 from mpfix.frameworks.events import AttributeTested, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
+from mpfix.frameworks.unset_flags import is_unset_flag
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Place
@@ -103,6 +104,8 @@ class KerasLibrary:
     def comes_first(self, function: ProjectFunction) -> bool:
         """Whether a function sets a policy, for all those that nobody calls either."""
         return sets_policy(function)
+
+    is_unset_flag = staticmethod(is_unset_flag)
 
     def nesting(self, run: Run) -> int:
         """How many models are being called right now."""

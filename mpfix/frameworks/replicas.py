@@ -30,6 +30,7 @@ from mpfix.semantic.values import (
     Arguments,
     Bound,
     Choice,
+    Constant,
     Function,
     Library,
     Object,
@@ -157,17 +158,41 @@ def _leave_by_hand(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argu
     return NONE
 
 
+def _reduce(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`strategy.reduce(op, value, axis)`: one tensor of the same kind as those that the replicas gave."""
+    value, axis = arguments.get(1, "value"), arguments.get(2, "axis") or NONE
+    if value is None or not (axis == NONE or _is_mean(arguments.get(0, "reduce_op"))):
+        return None
+
+    def reduce(one: Value) -> Value:
+        if not isinstance(one, Record) or one.kind != "tensor":
+            return run.unknown(node)
+        return one if axis == NONE else run.call(Library("tensorflow.reduce_mean"), Arguments((one,)), node)
+
+    return run.each(value, reduce)
+
+
+def _is_mean(operation: Value | None) -> bool:
+    match operation:
+        case Library(key="tensorflow.distribute.ReduceOp.MEAN"):
+            return True
+        case Constant(value=str() as name):
+            return name.upper() == "MEAN"
+    return False
+
+
 def common_method(receiver: Choice, name: str) -> Bound | None:
-    """A method that runs a function in the replicas of one of several strategies: the same for all of them."""
+    """A method of one of several strategies that does the same for all of them."""
     strategies = [one for _, one in receiver if one != NONE]
     is_common = all(isinstance(one, Object) and one.kind == "strategy" for one in strategies)
-    if name not in ("run", "experimental_run_v2") or len(strategies) < 2 or not is_common:
+    if name not in ("run", "experimental_run_v2", "reduce") or len(strategies) < 2 or not is_common:
         return None
     return Bound(Library(f"strategy.{name}"), receiver)
 
 
 METHODS: Methods = {
     ("strategy", "scope"): _scope,
+    ("strategy", "reduce"): _reduce,
     (SCOPE, "__enter__"): _enter_by_hand,
     (SCOPE, "__exit__"): _leave_by_hand,
 }

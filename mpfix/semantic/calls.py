@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sized
 from dataclasses import dataclass, replace
 
 from mpfix.semantic.containers import mark_unknown
 from mpfix.semantic.exits import RETURN, Exit, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.instances import call_method, class_attribute, instantiate
-from mpfix.semantic.run import Occurrence, Recurrence, Run
+from mpfix.semantic.run import Contexts, Occurrence, Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Footprint, Frame
 from mpfix.semantic.values import (
     NONE,
@@ -129,16 +128,16 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
     code = function.node
     if len(run.stack) >= run.limits.call_depth or run.stack.count(code) >= run.limits.repeats:
         return _cut_call(run, function, arguments, node, "call depth")
-    contexts = run.contexts.setdefault(code, {})
+    contexts = run.contexts.setdefault(code, Contexts())
     key = _key(run, function, arguments)
-    if key not in contexts:
-        if _calls_apart(contexts) >= run.limits.exact_contexts:
+    if key not in contexts.keys:
+        if len(contexts.arguments) >= run.limits.exact_contexts:
             arguments = _widened(run, function, arguments)
             key = _key(run, function, arguments)
-        if key not in contexts and _called_too_often(run, code, contexts):
+        if key not in contexts.keys and _called_too_often(run, code, len(contexts.keys)):
             return _cut_call(run, function, arguments, node, "contexts of a function")
-        contexts[key] = 0
-    contexts[key] = contexts.get(key, 0) + 1
+        contexts.keys.add(key)
+        contexts.arguments.add(arguments)
     run.called.add(code)
     path, mark = run.path, len(run.exits)
     result = _remembered(run, key) if run.reuse else None
@@ -160,13 +159,8 @@ def _key(run: Run, function: Function, arguments: Arguments) -> object:
     return (function.node, function.frame.box.serial, run.path, run.loops, run.muted > 0, run.trying > 0, arguments)
 
 
-def _calls_apart(contexts: Iterable[object]) -> int:
-    """How many of the contexts differ in their arguments: loops that are being learnt repeat calls as they are."""
-    return len({key[-1] for key in contexts if isinstance(key, tuple)})
-
-
-def _called_too_often(run: Run, code: ast.AST, contexts: Sized) -> bool:
-    return len(contexts) >= run.limits.contexts and run.spent[code] >= run.limits.function_steps
+def _called_too_often(run: Run, code: ast.AST, contexts: int) -> bool:
+    return contexts >= run.limits.contexts and run.spent[code] >= run.limits.function_steps
 
 
 def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST, bound: str) -> Value:

@@ -6,10 +6,13 @@ import ast
 
 from mpfix.semantic.assignments import assign_name, setter_name
 from mpfix.semantic.calls import call
+from mpfix.semantic.conditions import boolean
 from mpfix.semantic.expressions import default_values, evaluate
+from mpfix.semantic.guards import Switch
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
 from mpfix.semantic.values import (
+    FALSE_VALUE,
     Arguments,
     Bound,
     Class,
@@ -34,7 +37,7 @@ def execute_function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef, fra
         else:
             decorators.append(value)
     defaults = default_values(run, node.args, frame)
-    function = Function(node, frame.module, frame, frame.owner, frozenset(marks), defaults)
+    function = _with_switches(run, Function(node, frame.module, frame, frame.owner, frozenset(marks), defaults))
     run.functions.setdefault(node, function)
     made: Value = function
     for decorated_by in reversed(decorators):
@@ -46,6 +49,21 @@ def execute_function(run: Run, node: ast.FunctionDef | ast.AsyncFunctionDef, fra
     elif "deleter" in marks:
         name = f"{name}.deleter"
     assign_name(run, name, made, frame)
+
+
+def _with_switches(run: Run, function: Function) -> Function:
+    """A function whose flags that no caller sets are switches: both of their sides count."""
+    unset = [name for name, value in function.defaults if value == FALSE_VALUE]
+    flags = {name for name in unset if run.library.is_unset_flag(run, function, name)}
+    if not flags:
+        return function
+    defaults = tuple((name, _switch(run, name) if name in flags else value) for name, value in function.defaults)
+    return Function(function.node, function.module, function.frame, function.owner, function.marks, defaults)
+
+
+def _switch(run: Run, name: str) -> Value:
+    switch = Switch(name, False)
+    return boolean(run, frozenset({(switch, True)}), frozenset({(switch, False)}))
 
 
 def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

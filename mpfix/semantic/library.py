@@ -49,6 +49,9 @@ class LibraryModel(Protocol):
     def comes_first(self, function: Function) -> bool:
         """Whether a function that no root reached runs before the others: what it does decides how they run."""
 
+    def is_unset_flag(self, run: Run, function: Function, name: str) -> bool:
+        """Whether a parameter with the default False is a flag that no call sets, and of which both sides count."""
+
     def reach(self, run: Run, function: Function, receiver: Object | None) -> bool:
         """Call a function that no root reached, where the library knows how it is called (`train_step`); else False."""
 

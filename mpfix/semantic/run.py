@@ -72,11 +72,15 @@ class Recurrence:
 
 
 @dataclass(slots=True)
-class Recording:
-    """What a call did besides its reads and writes: events and loops' recurrences, to be replayed."""
+class Contexts:
+    """How one function was called: the contexts, and the arguments alone (a loop that is learnt repeats calls)."""
 
-    occurrences: list[Occurrence] = field(default_factory=list)
-    recurrences: list[Recurrence] = field(default_factory=list)
+    keys: set[object] = field(default_factory=set)
+    arguments: set[object] = field(default_factory=set)
+
+    def copy(self) -> Contexts:
+        """The same contexts, to grow apart."""
+        return Contexts(self.keys.copy(), self.arguments.copy())
 
 
 class Run:
@@ -114,7 +118,7 @@ class Run:
         """Names that some class sets through a property."""
         self.pools: dict[tuple[Place, str, tuple[Place, ...]], list[Object]] = {}
         """Objects by site, kind and where its function was called from: helpers that make layers are told apart."""
-        self.contexts: dict[ast.AST, dict[object, int]] = {}
+        self.contexts: dict[ast.AST, Contexts] = {}
         self.spent: Counter[ast.AST] = Counter()
         """Steps that the calls of a function took, those of what it called included."""
         self.memo: dict[object, list[Result]] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from mpfix.validate.endings import shown_place
 from mpfix.validate.plan import Options, Variant
 from mpfix.validate.runner import ChildResult, Line
 from mpfix.validation import (
@@ -133,7 +134,7 @@ def _of_output(line: Line, script: Path) -> str:
     cause = "its weights were no longer finite" if not line["weights_finite"] else None
     if cause is None and not line["inputs_finite"]:
         cause = "its input was not finite"
-    where = f", built at {_relative(line['place'], script)}" if line["place"] else ""
+    where = f", built at {shown_place(line['place'], script)}" if line["place"] else ""
     return (
         f"the output of `{line['layer']}` ({line['layer_class']}, {line['dtype']}{where}) in step {line['number']}"
         f"{f': {cause}' if cause else ''}"
@@ -144,12 +145,8 @@ def _of_gradient(line: Line, summary: Mapping[str, Any], script: Path) -> str:
     name = line["nonfinite"][0]
     owners = (row["place"] for row in summary.get("layers", ()) if row["name"] in name.split("/")[:-1])
     place = next(filter(None, owners), None)
-    where = f" (its layer built at {_relative(place, script)})" if place else ""
+    where = f" (its layer built at {shown_place(place, script)})" if place else ""
     return f"the gradient of `{name}`{where} in step {line['number']}"
-
-
-def _relative(place: str, script: Path) -> str:
-    return place.removeprefix(f"{script.parent}/")
 
 
 def _gradients(summary: Mapping[str, Any], reference: Mapping[str, Any]) -> tuple[GradientFigures, ...]:
@@ -176,7 +173,7 @@ def _layers(summary: Mapping[str, Any], script: Path) -> tuple[LayerFigures, ...
             row["compute"],
             row["variable"],
             row["output"],
-            _relative(row["place"], script) if row["place"] else None,
+            shown_place(row["place"], script) if row["place"] else None,
             row["reason"],
             is_island=halves and row["compute"] == "float32",
         )

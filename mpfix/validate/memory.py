@@ -124,13 +124,14 @@ class MemoryWatch:
     def __init__(self) -> None:
         self.level: int | None = None
         self.first_peak: int | None = None
-        self.can_reset = False
         self.first_devices: dict[str, dict[str, int]] = {}
 
     def mark_level(self) -> None:
-        """Take the level; what is resident from now on, and was not, belongs to the steps."""
-        self.can_reset = reset_process_peak()
-        self.level = process_bytes("VmRSS")
+        """Take the level; what is resident from now on, and was not, belongs to the steps.
+
+        Where the peak cannot start again there is none: the import of TensorFlow would be part of the peak.
+        """
+        self.level = process_bytes("VmRSS") if reset_process_peak() else None
 
     def end_warmup(self) -> None:
         """The first steps, which trace and build, are over: keep their peak, and start again for the others."""
@@ -145,7 +146,6 @@ class MemoryWatch:
             "level": self.level,
             "peak_first": self.first_peak,
             "peak": process_bytes("VmHWM"),
-            "is_exact": self.can_reset,
             "devices_first": self.first_devices,
             "devices": device_figures(),
             "gpu_process": process_figures_on_gpu(),

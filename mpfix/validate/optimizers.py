@@ -23,10 +23,10 @@ MAX_VARIABLES = 400
 class Gradients:
     """Zeros and smallness of the gradients of one variable, added up over the updates."""
 
-    __slots__ = ("lost_scaled", "lost_unscaled", "nonfinite", "numbers", "zeros")
+    __slots__ = ("lost_scaled", "lost_unscaled", "numbers", "zeros")
 
     def __init__(self) -> None:
-        self.numbers = self.zeros = self.nonfinite = self.lost_unscaled = self.lost_scaled = 0
+        self.numbers = self.zeros = self.lost_unscaled = self.lost_scaled = 0
 
     def add(self, array: Any, scale: float) -> None:
         """Count one gradient that is `scale` times too large."""
@@ -36,14 +36,13 @@ class Gradients:
         present = magnitudes > 0
         self.numbers += array.size
         self.zeros += int((magnitudes == 0).sum())
-        self.nonfinite += int((~numpy.isfinite(magnitudes)).sum())
         self.lost_unscaled += int((present & (magnitudes <= HALF_SMALLEST)).sum())
         self.lost_scaled += int((present & (magnitudes <= HALF_SMALLEST / 2**15)).sum())
 
     def shares(self) -> dict[str, float]:
-        """Shares of all numbers: exact zeros, not finite, too small for float16 without and with a scale of 32768."""
+        """Shares of all numbers: exact zeros, too small for float16 without and with a scale of 32768."""
         total = max(self.numbers, 1)
-        names = ("zeros", "nonfinite", "lost_unscaled", "lost_scaled")
+        names = ("zeros", "lost_unscaled", "lost_scaled")
         return {name: getattr(self, name) / total for name in names}
 
 

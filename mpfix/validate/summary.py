@@ -32,7 +32,6 @@ def summarise(steps: Steps, layers: LayerProbe, optimizers: Iterable[OptimizerPr
         "skipped": steps.skipped,
         "scalings": steps.scalings,
         "wrapped": any(hasattr(item, "inner_optimizer") for item in steps.optimizers.values()),
-        "optimizers": [type(item).__name__ for item in steps.optimizers.values()],
         "traces": _traces(steps),
         **_machine(layers),
     }

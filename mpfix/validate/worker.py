@@ -178,7 +178,6 @@ def _description(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "text": _COLOUR.sub("", str(error))[:2000],
         "place": f"{mine[-1].filename}:{mine[-1].lineno}" if mine else None,
-        "line": mine[-1].line if mine else None,
         "name": getattr(error, "name", None) if isinstance(error, NameError | ImportError) else None,
         "path": str(error.filename) if isinstance(error, OSError) and error.filename is not None else None,
         "traceback": _COLOUR.sub("", "".join(lines))[-6000:],

@@ -69,7 +69,13 @@ def test_options_reach_the_run(answered: Callable[..., tuple[int, object]]) -> N
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--memory-limit", "much"), ("--define", "float32[4]"), ("--batch-sizes", "0"), ("--output-format", "xml")],
+    [
+        ("--memory-limit", "much"),
+        ("--define", "float32[4]"),
+        ("--batch-sizes", "0"),
+        ("--policies", "half"),
+        ("--output-format", "xml"),
+    ],
 )
 def test_wrong_values_are_refused(
     answered: Callable[..., tuple[int, object]], capsys: pytest.CaptureFixture[str], option: str, value: str

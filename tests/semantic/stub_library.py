@@ -50,6 +50,9 @@ class StubLibrary:
     def comes_first(self, *_: object) -> bool:
         return False
 
+    def is_unset_flag(self, *_: object) -> bool:
+        return False
+
     def mark(self) -> Callable[[], None]:
         return lambda: None
 

@@ -265,6 +265,20 @@ def test_plain_operators_on_constants_are_computed() -> None:
     ]
 
 
+def test_text_that_is_known_is_split() -> None:
+    assert story(
+        """
+        for part in "keras.layers".split("."):
+            lib.show(part)
+        lib.show(args.path.split("."))
+        """
+    ) == [
+        "'keras'",
+        "'layers'",
+        "args.path.split()",
+    ]
+
+
 def test_a_missing_name_is_unknown() -> None:
     assert story(
         """

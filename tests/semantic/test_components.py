@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from stub_library import StubLibrary, spelled
 
+from mpfix.semantic import shared_imports
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.project import FileIndex, Project
 from mpfix.semantic.root_traces import RootTraces
@@ -72,3 +74,38 @@ def test_roots_share_what_a_component_may_take() -> None:
     assert len(shown(run(modules, tuple(modules)))) == 4
     assert 0 < len(shown(together)) < 4
     assert {cut.bound for cut in together.cuts} == {"steps of a root"}
+
+
+PACKAGE = {
+    "pkg/__init__": "import lib\nfrom pkg.state import config\nlib.show('package')\n",
+    "pkg/state": "config = {}\nnames = []\n\ndef register(x):\n    names.append(x)\n    return x\n",
+    "one": "import lib\nfrom pkg.state import config, names, register\nconfig['amp'] = True\nregister('one')\n"
+    "lib.show(config.get('amp', False), len(names))\n",
+    "two": "'Doc.'\nimport pkg\nimport lib\nfrom pkg.state import config, names, register\nregister('two')\n"
+    "lib.show(config.get('amp', False), len(names))\n",
+    "three": "from pkg.state import config\nimport lib\nlib.show(config.get('amp', False))\n",
+}
+
+
+def test_roots_that_share_their_first_import_do_not_see_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = {name: module(name.replace("/", "."), text) for name, text in PACKAGE.items()}
+    roots = ("one", "two", "three")
+
+    shared = run(modules, roots)
+    monkeypatch.setattr(shared_imports, "_first_imports", lambda project, root: None)
+    apart = run(modules, roots)
+
+    expected = ["'package'", "True, 1", "'package'", "False, 1", "'package'", "False"]
+    assert shown(shared) == shown(apart) == expected
+    assert shared.steps < apart.steps
+
+
+def test_a_root_that_its_first_import_runs_is_run_by_itself() -> None:
+    texts = {
+        "pkg/__init__": "import lib\nfrom pkg import main\n",
+        "pkg/main": "import pkg\nimport lib\nif __name__ == '__main__':\n    lib.show('main')\n",
+        "other": "import pkg\nimport lib\nlib.show('other')\n",
+    }
+    modules = {name: module(name.replace("/", "."), text) for name, text in texts.items()}
+
+    assert shown(run(modules, ("pkg/main", "other"))) == ["'main'", "'other'"]

@@ -273,3 +273,31 @@ def test_managers_are_left_however_their_block_ends() -> None:
         "3",
         "'after'",
     ]
+
+
+def test_a_list_of_what_passes_an_unknown_test_may_be_empty() -> None:
+    shown = story(
+        """
+        needed = [args.a, args.b]
+        if [one for one in needed if one is None]:
+            raise ValueError("a and b are needed")
+        lib.show("run")
+        """
+    )
+    assert len(shown) == 1
+    assert shown[0].startswith("'run'")
+
+
+def test_a_list_filled_under_an_unknown_condition_is_known_in_the_loop() -> None:
+    assert story(
+        """
+        slots = []
+        while args.more:
+            if not slots:
+                slots.extend([lib.load(one) for one in args.all])
+            for slot in slots:
+                lib.show(slot)
+        """
+    ) == [
+        "lib.load() in a loop in a loop if `args.more`",
+    ]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from mpfix.validate import measure as measuring
 from mpfix.validate.compare import answers, answers_alone
-from mpfix.validate.measure import _base
+from mpfix.validate.figures import numerics_of
+from mpfix.validate.measure import _base, measure
+from mpfix.validate.plan import MEMORY, ChildJob, Options, Variant
+from mpfix.validate.runner import ChildResult
 from mpfix.validation import Ending, MemoryFigures, Numerics, Spread, Symptom, VariantResult, Verdict
 
 STOPPED = Ending("stopped", "stopped after 4 training steps, as asked")
@@ -123,3 +128,55 @@ def test_a_matrix_compares_policies_at_the_same_batch_size() -> None:
 def test_a_script_alone_is_only_looked_at() -> None:
     assert answers_alone(variant())[0].verdict is Verdict.SAME
     assert answers_alone(replace(variant(), symptoms=(Symptom("a", "it leaks"),)))[0].sentence == "It leaks"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "verdict", "runs"),
+    [(((1, 1, 1), (1, 1, 1)), "same", 3), (((1, 9, 9), (1, 1, 1)), "same", 6), (((1, 9, 9), (1, 8, 8)), "worse", 6)],
+)
+def test_a_difference_has_to_show_in_fresh_runs_too(
+    monkeypatch: pytest.MonkeyPatch, rounds: tuple[tuple[int, ...], ...], verdict: str, runs: int
+) -> None:
+    counts = {"before": 0, "after": 0}
+
+    def run_child(job: ChildJob, **_: object) -> ChildResult:
+        first, *others = rounds[counts[job.variant.label] // 3]
+        seconds = first if job.variant.label == "before" else others[0]
+        counts[job.variant.label] += job.kind == MEMORY
+        return recorded(seconds=float(seconds))
+
+    monkeypatch.setattr(measuring, "run_child", run_child)
+    report = measure(Options(Path(__file__), steps=4), [Variant("before"), Variant("after")])
+
+    assert report.answers[1].verdict.value == verdict
+    assert counts == {"before": runs, "after": runs}
+
+
+def test_the_first_number_that_is_not_finite_may_be_a_gradient() -> None:
+    update = {"kind": "update", "number": 2, "has_update": True, "nonfinite": ["sequential/dense/kernel"]}
+    output = {
+        "kind": "nonfinite",
+        "number": 3,
+        "layer": "dense",
+        "layer_class": "Dense",
+        "dtype": "float32",
+        "place": "/p/a.py:4",
+        "weights_finite": False,
+        "inputs_finite": True,
+    }
+    row = {"name": "dense", "class": "Dense", "compute": "float32", "variable": "float32", "output": "float32"}
+    summary = {"kind": "summary", "layers": [{**row, "place": "/p/a.py:4", "reason": ""}]}
+
+    def told(*lines: dict[str, object]) -> str | None:
+        return numerics_of(recorded(*lines, summary), None, Path("/p/a.py")).nonfinite
+
+    assert told(update, output) == "the gradient of `sequential/dense/kernel` (its layer built at a.py:4) in step 2"
+    assert told({**update, "has_update": False}, output).endswith("in step 3: its weights were no longer finite")
+    assert told({**update, "number": 3}, output).startswith("the output of `dense`")
+
+
+def recorded(*lines: dict[str, object], seconds: float = 1.0) -> ChildResult:
+    """The record of a run of four steps, and what else it told."""
+    counts = {"losses": {"returned": [(1.0, "float32")]}, "scales": [], "evaluations": 4, "updates": 4, "skipped": 0}
+    steps = [{"kind": "step", "number": i + 1, "seconds": seconds, **counts} for i in range(4)]
+    return ChildResult((*steps, *lines, {"kind": "end", "outcome": "stopped"}), "exit", 0)

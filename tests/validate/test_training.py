@@ -163,7 +163,7 @@ while True:
     summary = run.result.last("summary")
     assert summary["bytes"] == {"variables": 4 * 7850, "slots": 4 * 2 * 7850 + 12}
     assert summary["traces"]
-    assert summary["memory"]["is_exact"]
+    assert summary["memory"]["level"] <= summary["memory"]["peak"]
 
 
 def test_a_gan_in_keras_2_and_the_first_number_that_is_none(run_script: Run) -> None:
