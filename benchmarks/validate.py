@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mpfix.validate.measure import measure
 from mpfix.validate.plan import MEMORY, ChildJob, Options, Variant
@@ -43,42 +40,57 @@ def step(images, labels):
 """
 BODY = """\
 model.compile(adam, loss_of)
-data = tf.data.Dataset.from_tensors((x, y)).repeat(200)
+data = tf.data.Dataset.from_tensors((x, y)).repeat(100)
 traced = tf.function(step)
 images, labels = tf.constant(x), tf.constant(y)
 
 
 def fit():
     model.fit(data, verbose=0)
-    return 200
+    return 100
 
 
 def loop_with_function():
-    for _ in range(200):
+    for _ in range(50):
         traced(images, labels)
-    return 200
+    return 50
 
 
 def loop_without():
-    for _ in range(40):
+    for _ in range(10):
         step(images, labels)
-    return 40
+    return 10
 
 
-figures = {}
+probes = [
+    (owner, name, value)
+    for subject in (model, adam, traced, tf.GradientTape())
+    for owner in type(subject).__mro__
+    for name, value in list(vars(owner).items())
+    if getattr(value, "mpfix_wraps", False)
+]
+
+
+def timed(block, has_probes):
+    for owner, name, value in probes:
+        setattr(owner, name, value if has_probes else value.__wrapped__)
+    wall, processor = time.perf_counter(), time.process_time()
+    steps = block()
+    return (time.perf_counter() - wall) / steps, (time.process_time() - processor) / steps
+
+
+assert probes
 for block in (fit, loop_with_function, loop_without):
     block()
-    for _ in range(BLOCKS):
-        wall, processor = time.perf_counter(), time.process_time()
-        steps = block()
-        spent = (time.perf_counter() - wall) / steps, (time.process_time() - processor) / steps
-        figures.setdefault(block.__name__, []).append(spent)
-print(json.dumps(figures))
+    pairs = []
+    for number in range(PAIRS):
+        order = (True, False) if number % 2 else (False, True)
+        found = {has_probes: timed(block, has_probes) for has_probes in order}
+        pairs.append([found[True], found[False]])
+    print(json.dumps([block.__name__, pairs]))
 """
-BLOCKS = 15
 BOUND = 1.1
 """Time of a step with the timing probes over that without."""
-Medians = Mapping[str, Mapping[str, float]]
 
 
 def main() -> int:
@@ -86,9 +98,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["itself", "overhead"])
     parser.add_argument("--script", type=Path, default=PROGRAM, help="what `itself` compares with itself")
-    parser.add_argument("--runs", type=int, default=10, help="comparisons, or pairs of runs")
+    parser.add_argument("--runs", type=int, default=10, help="comparisons, or a quarter of the pairs of blocks")
     arguments = parser.parse_args()
-    return itself(arguments.script, arguments.runs) if arguments.what == "itself" else overhead(arguments.runs)
+    return itself(arguments.script, arguments.runs) if arguments.what == "itself" else overhead(4 * arguments.runs)
 
 
 def itself(script: Path, runs: int) -> int:
@@ -112,53 +124,29 @@ def itself(script: Path, runs: int) -> int:
     return int(bool(different))
 
 
-def overhead(runs: int) -> int:
-    """Time of a step with the timing probes over that without, for each kind of loop; both sides in turn."""
+def overhead(pairs: int) -> int:
+    """Time of a step with the timing probes over that without, in one process that takes them off and puts them on."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "train.py")
-        script.write_text(f"BLOCKS = {BLOCKS}\n{HEAD}{BODY}")
-        job = ChildJob(Options(script, steps=10**9), Variant("as is"), MEMORY, script.parent, script)
-        pairs = [pair(job, is_probed_first=bool(number % 2)) for number in range(runs)]
-    rows = [row(name, pairs) for name in pairs[0][0]]
+        script.write_text(f"PAIRS = {pairs}\n{HEAD}{BODY}")
+        job = ChildJob(Options(script, steps=10**9, timeout=3600), Variant("as is"), MEMORY, script.parent, script)
+        lines = run_child(job).output.splitlines()
+    rows = [row(*json.loads(line)) for line in lines if line.startswith("[")]
     print(*map(json.dumps, rows), sep="\n")
-    return int(any(found["wall"] > BOUND for found in rows))
+    return int(len(rows) != 3 or any(found["wall"] > BOUND for found in rows))
 
 
-def row(name: str, pairs: Sequence[tuple[Medians, Medians]]) -> dict[str, Any]:
-    """What the pairs say of one kind of loop: medians of the ratios, and all of them."""
-    wall, processor = (
-        [probed[name][clock] / plain[name][clock] for probed, plain in pairs] for clock in ("wall", "processor")
-    )
+def row(loop: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> dict[str, object]:
+    """What the pairs of blocks say: median time of a step, and median of the ratios by clock and by processor."""
+    wall, processor = ([probed[i] / plain[i] for probed, plain in pairs] for i in (0, 1))
+    quarter = statistics.quantiles(wall, n=4)
     return {
-        "loop": name,
-        "step_ms": round(statistics.median(plain[name]["wall"] for _, plain in pairs) * 1e3, 2),
+        "loop": loop,
+        "pairs": len(pairs),
+        "step_ms": round(statistics.median(plain[0] for _, plain in pairs) * 1e3, 2),
         "wall": round(statistics.median(wall), 3),
+        "wall_quartiles": [round(quarter[0], 3), round(quarter[2], 3)],
         "processor": round(statistics.median(processor), 3),
-        "wall_of_pairs": [round(ratio, 3) for ratio in wall],
-    }
-
-
-def pair(job: ChildJob, *, is_probed_first: bool) -> tuple[Medians, Medians]:
-    """One run with probes and one without; which comes first changes, so that drift meets both."""
-    if is_probed_first:
-        return medians(run_child(job).output), medians(plain_run(job))
-    plain = medians(plain_run(job))
-    return medians(run_child(job).output), plain
-
-
-def plain_run(job: ChildJob) -> str:
-    """The script run by Python alone, under the same variables."""
-    command = [sys.executable, str(job.script)]
-    environment = {**os.environ, **job.environment(job.folder)}
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-
-def medians(output: str) -> Medians:
-    """Median seconds of a step by kind of loop and by clock."""
-    figures: dict[str, list[list[float]]] = json.loads(output.splitlines()[-1])
-    return {
-        name: dict(zip(("wall", "processor"), map(statistics.median, zip(*blocks, strict=True)), strict=True))
-        for name, blocks in figures.items()
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mpfix.record import record
+
 
 class Severity(Enum):
     """How bad a diagnostic is: `error` (wrong or crashing), `warning` (likely harm), `note` (explanation)."""
@@ -48,7 +50,7 @@ class Position:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """A half-open range in one file; for a notebook `cell` is 1-based over all cells and rows count inside it."""
 
@@ -58,7 +60,7 @@ class Span:
     cell: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edit:
     """One replacement of `span` by `content`, as reports show it."""
 
@@ -66,7 +68,7 @@ class Edit:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fix:
     """A whole repair: all `edits` or none."""
 
@@ -76,7 +78,7 @@ class Fix:
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Related:
     """A place that explains a diagnostic, such as the line that set the policy."""
 
@@ -84,7 +86,7 @@ class Related:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Diagnostic:
     """One finding as a user sees it."""
 

@@ -6,8 +6,10 @@ one costs the interpreter three times as much. Tests of types keep what `frozen=
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from reprlib import recursive_repr
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 else:
 
     def record(cls):
-        return _comparable(dataclass(slots=True, repr=False, eq=False)(cls))
+        return _completed(dataclass(slots=True, repr=False, eq=False)(cls))
 
 
 _COMPARISON = """\
@@ -38,15 +40,24 @@ def __hash__(self):
 """
 
 
-def _comparable(cls: type[C]) -> type[C]:
-    """Give a class the two methods that `dataclass` would compile for it: they are made from one code for all."""
+def _completed(cls: type[C]) -> type[C]:
+    """Give a class what `dataclass` would compile for it alone; the comparisons of all come from the same code."""
     names = [one.name for one in fields(cls) if one.compare]  # type: ignore[arg-type]
-    given: dict[str, Any] = vars(cls)
+    given: Mapping[str, Any] = vars(cls)
     for code in _codes(len(names)):
         if given.get(code.co_name) is None:
             named = tuple(names[int(name[1:])] if name[0] == "<" else name for name in code.co_names)
             setattr(cls, code.co_name, FunctionType(code.replace(co_names=named), _BUILT_IN, code.co_name))
+    if given.get("__repr__") is None:
+        cls.__repr__ = _shown  # type: ignore[method-assign]
     return cls
+
+
+@recursive_repr()
+def _shown(record: Any) -> str:
+    """How a record prints, as if it were written in code."""
+    shown = (f"{one.name}={getattr(record, one.name)!r}" for one in fields(record) if one.repr)
+    return f"{type(record).__qualname__}({', '.join(shown)})"
 
 
 _BUILT_IN: dict[str, Any] = {}

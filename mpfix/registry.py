@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import importlib.resources
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from mpfix.diagnostic import Severity
 from mpfix.errors import UsageError
+from mpfix.record import record
 from mpfix.rule import Rule
 from mpfix.settings import Settings, nearest
 
@@ -22,7 +21,7 @@ BUILT_IN_PACK = "mpfix_rules"
 _CODE = re.compile(r"[A-Z]+[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RegisteredRule:
     """A rule and the module that holds it."""
 
@@ -30,7 +29,7 @@ class RegisteredRule:
     module: str
 
 
-@dataclass(frozen=True)
+@record
 class Registry:
     """The rules of all packs of a run, sorted by code."""
 
@@ -66,6 +65,8 @@ class Registry:
         """The Markdown page of a rule, from the file beside its module; empty where a pack has none."""
         module = next(entry.module for entry in self.registered if entry.rule is rule)
         package, _, stem = module.rpartition(".")
+        import importlib.resources
+
         resource = importlib.resources.files(package).joinpath(f"{stem}.md")
         return resource.read_text(encoding="utf-8") if resource.is_file() else ""
 
@@ -131,7 +132,7 @@ class Registry:
         return f"; the nearest is `{close}`" if close else ""
 
 
-@dataclass(frozen=True)
+@record
 class Selection:
     """Codes that are looked for and codes that may be fixed."""
 

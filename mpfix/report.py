@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mpfix.diagnostic import Applicability, Diagnostic, Effect, Severity, Span
+from mpfix.record import record
 
 DEFAULT_EFFECTS = frozenset({Effect.BITWISE_EQUAL, Effect.TOLERANCE_EQUAL, Effect.REPAIRS})
 """Effects that `apply` writes without being asked twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunError:
     """Something that kept a file or a rule from being judged; the run went on and ends with status 2."""
 
@@ -29,7 +30,7 @@ class RunError:
         return (self.filename, self.rule or "", self.message)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SkippedFix:
     """A fix that `apply` did not write, and why."""
 
@@ -44,7 +45,7 @@ class SkippedFix:
         return (self.span.filename, self.span.cell or 0, self.span.start, self.code, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileDiff:
     """What `apply` changed, or would change, in one file, as a unified diff."""
 
@@ -52,7 +53,7 @@ class FileDiff:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GenerationUsed:
     """The Keras generation that a file was judged for, and what decided it."""
 
@@ -66,7 +67,7 @@ class GenerationUsed:
     """The first call in the file that exists in generation 2 only, where only the default decided."""
 
 
-@dataclass(frozen=True)
+@record
 class Report:
     """Everything one run has to say, sorted; `sources` holds the lines that frames are cut from."""
 
@@ -108,7 +109,7 @@ class Report:
         return sum(diagnostic.severity.rank >= severity.rank for diagnostic in self.diagnostics)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerRow:
     """What one layer computes in, and why."""
 
@@ -137,7 +138,7 @@ class LayerRow:
         return (*place, self.keras, self.layer, self.name or "", self.guard or "", self.dtype or "", self.reason)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LayerReport:
     """The layers of all files, sorted, and what could not be read or parsed."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.diagnostic import Applicability, Effect, Severity
+from mpfix.record import record
 from mpfix.semantic.syntax import Place
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mpfix.semantic.program import Program
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evidence:
     """A place that explains a finding, with what happened there (`the policy is set here`)."""
 
@@ -22,7 +22,7 @@ class Evidence:
     message: str
 
 
-@dataclass(frozen=True)
+@record
 class FixIntent:
     """A repair a rule offers. `edits` is called only when the fix is shown or written."""
 
@@ -36,7 +36,7 @@ class FixIntent:
     """Keras generations on which the text it writes is right; with `keras = "2+3"` it must be right on both."""
 
 
-@dataclass(frozen=True)
+@record
 class Finding:
     """What a rule yields. `severity` overrides the rule's own; `guard` is one of `semantic.guards` (None: always)."""
 
@@ -52,7 +52,7 @@ class Finding:
 RuleFunction = Callable[["Program"], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
+@record
 class Rule:
     """A rule of a pack: its identity, when it can matter at all, and the function that judges."""
 

@@ -6,7 +6,6 @@ Options win over it.
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from mpfix.diagnostic import Severity
 from mpfix.errors import UsageError
+from mpfix.record import record
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,7 +78,7 @@ class Settings:
         return f"`[tool.mpfix] {key}`" if Path(source).name == "pyproject.toml" else f"`{key}` in `{source}`"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Key:
     """What a settings file may say under one key."""
 
@@ -190,12 +190,14 @@ def read_settings_file(path: Path) -> Settings:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was probably meant to be; None where nothing is close."""
+    import difflib
+
     folded = {candidate.casefold(): candidate for candidate in known}
     close = difflib.get_close_matches(word.casefold(), sorted(folded), n=1, cutoff=0.5)
     return folded[close[0]] if close else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Source:
     """Text that settings are read from, to point at what is wrong in it."""
 

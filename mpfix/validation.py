@@ -163,6 +163,8 @@ class VariantResult:
     """Median time of a step, of each run."""
     first_seconds: float | None = None
     """Time of the first step, which traces and builds."""
+    loss_spread: float | None = None
+    """Largest distance between the losses of the runs for memory and time, relative to their size."""
     traces: Mapping[str, int] = field(default_factory=dict)
     numerics: Numerics | None = None
     symptoms: tuple[Symptom, ...] = ()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mpfix.errors import UsageError
-from mpfix.validate.plan import Options
+
+if TYPE_CHECKING:
+    from mpfix.validate.plan import Options
 
 FORMATS = ("text", "json", "markdown")
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
@@ -56,6 +58,8 @@ def options_from(given: Mapping[str, Any]) -> Options:
     Raises:
         UsageError: a value is wrong.
     """
+    from mpfix.validate.plan import Options
+
     if given["output_format"] not in FORMATS:
         raise UsageError(f"`--output-format`: `{given['output_format']}` is none of {', '.join(FORMATS)}")
     return Options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mpfix.diagnostic import Applicability, Diagnostic, Effect, Severity
 from mpfix.engine import suppressions
@@ -15,6 +15,7 @@ from mpfix.engine.run_rules import ENGINE_FAMILY, Component, Judged, Judgement, 
 from mpfix.engine.statements import Statements, report_span
 from mpfix.engine.suppressions import Complaint
 from mpfix.engine.syntax_errors import syntax_diagnostics
+from mpfix.record import record
 from mpfix.registry import Registry, Selection
 from mpfix.report import GenerationUsed, RunError
 from mpfix.rule import Rule
@@ -27,7 +28,7 @@ UNKNOWN_SUPPRESSION = "MP003"
 ANALYSIS_BOUND = "MP004"
 
 
-@dataclass(frozen=True)
+@record
 class Job:
     """What every file of a run is judged by."""
 
@@ -60,7 +61,7 @@ class Job:
         return code in self.selection.selected and code not in ignored
 
 
-@dataclass(frozen=True)
+@record
 class Found:
     """A diagnostic, and its repair where one may be written."""
 
@@ -68,7 +69,7 @@ class Found:
     offer: Offer | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Analysis:
     """What one component has to say."""
 

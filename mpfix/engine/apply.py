@@ -11,6 +11,7 @@ from mpfix.engine.analysis import Analysis
 from mpfix.engine.fixes import Trial, combination_objection, edited
 from mpfix.engine.plan import Offer, combined, plan_fixes
 from mpfix.engine.run_rules import Component
+from mpfix.record import record
 from mpfix.report import FileDiff, RunError, SkippedFix
 from mpfix.source.document import Document
 from mpfix.source.lines import split_lines
@@ -23,7 +24,7 @@ Reanalyse = Callable[[Component], Analysis]
 Objection = Callable[[Document], str | None]
 
 
-@dataclass(frozen=True)
+@record
 class Settled:
     """A component after its last round: the analysis of what it became, and how that came about."""
 

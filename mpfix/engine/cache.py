@@ -13,11 +13,9 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mpfix import __version__
@@ -26,6 +24,7 @@ from mpfix.engine.analysis import Analysis, Found, Job
 from mpfix.engine.components import Unit, absolute
 from mpfix.engine.frozen_json import from_json, to_json
 from mpfix.frameworks.pins import find_pin
+from mpfix.record import record
 from mpfix.report import GenerationUsed
 from mpfix.settings import Settings
 from mpfix.source.document import Document
@@ -39,7 +38,7 @@ _NO_MATTER = frozenset({"fail-on", "output-format", "unsafe-fixes", "cache-dir"}
 """Settings that change no analysis."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """An analysis without its documents, which the run has in memory."""
 
@@ -220,6 +219,8 @@ def _files(folder: str) -> Iterator[str]:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put a file in place at once: another run reads the old one or the new one, never half of one."""
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:

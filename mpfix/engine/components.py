@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from mpfix.engine.lookup import ImportLookup
 from mpfix.errors import SourceError
+from mpfix.record import record
 from mpfix.semantic.project import FileIndex, Group, group_files, imported_files
 from mpfix.settings import DEFAULT_EXCLUDE, Settings
 from mpfix.source.discover import discover
@@ -17,7 +19,7 @@ PROJECT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 """What stands in the root of a project."""
 
 
-@dataclass(frozen=True)
+@record
 class Unit:
     """Documents that are judged together, and how their imports find each other."""
 
@@ -50,14 +52,14 @@ def form_units(
 
     Args:
         may_matter: whether any rule could speak about a document; the others stand alone and need no context.
-        context: also read the rest of their projects.
+        context: also read the rest of their projects; where nothing marks a project, what they import.
     """
     alone = [document for document in documents if not may_matter(document) or not document.path.name]
     left = set(map(id, alone))
     by_root: dict[str, list[Document]] = {}
     for document in documents:
         if id(document) not in left:
-            by_root.setdefault(project_root(document.path, settings.root), []).append(document)
+            by_root.setdefault(project_root(document.path, settings)[0], []).append(document)
     units = [Unit((document,), may_matter=may_matter(document)) for document in alone]
     everywhere = {absolute(document.path): document for document in documents}
     for root, members in sorted(by_root.items()):
@@ -65,19 +67,23 @@ def form_units(
     return tuple(sorted(units, key=lambda unit: unit.documents[0].display))
 
 
-def project_root(path: Path, fallback: Path) -> str:
-    """The nearest folder upwards that holds a mark of a project; else the folder of the run, or the file's own."""
+def project_root(path: Path, settings: Settings) -> tuple[str, bool]:
+    """The nearest folder upwards that holds a mark of a project, and whether there is one.
+
+    Else the folder of the run, which is a project too where it holds the settings, or the file's own.
+    """
     folder = os.path.dirname(absolute(path))
     current = folder
     while True:
         if any(os.path.lexists(os.path.join(current, mark)) for mark in PROJECT_MARKS):
-            return current
+            return current, True
         above = os.path.dirname(current)
         if above == current:
             break
         current = above
-    outer = absolute(fallback)
-    return outer if folder == outer or folder.startswith(f"{outer}/") else folder
+    outer = absolute(settings.root)
+    is_inside = folder == outer or folder.startswith(f"{outer}/")
+    return (outer, settings.file is not None) if is_inside else (folder, False)
 
 
 def absolute(path: Path) -> str:
@@ -90,11 +96,14 @@ def _units_of(
 ) -> list[Unit]:
     """The components below a root that hold a document of the run."""
     known = {path: document for path, document in everywhere.items() if path.startswith(f"{root}/")}
+    around: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
-    if context:
+    if context and project_root(members[0].path, settings)[1]:
         known |= dict(_rest_of_project(root, settings, known))
         excluded = _excluded_files(root, settings, known)
-    index = FileIndex(root, frozenset(path for path in (*known, *excluded) if not path.endswith(".ipynb")))
+    elif context:
+        around, excluded = _add_imported(root, settings, known)
+    index = FileIndex(root, frozenset(path for path in (*known, *around, *excluded) if not path.endswith(".ipynb")))
     imports = {path: imported_files(index, path, document.text) for path, document in known.items()}
     _add_excluded(known, imports, index, excluded)
     texts = {path: document.text for path, document in known.items()}
@@ -129,6 +138,25 @@ def _rest_of_project(root: str, settings: Settings, known: dict[str, Document]) 
         document = _read(file.path)
         if document is not None:
             yield path, document
+
+
+def _add_imported(root: str, settings: Settings, known: dict[str, Document]) -> tuple[frozenset[str], frozenset[str]]:
+    """Read what the files import, and what that imports; gives the files, and the excluded ones, that imports may mean.
+
+    Whatever imports the files is not looked for: the folder may hold anything, and nothing says where it all ends.
+    """
+    lookup = ImportLookup(root, settings)
+    waiting = list(known)
+    while waiting:
+        for path in waiting:
+            lookup.ask(path, known[path].text)
+        index = FileIndex(root, frozenset((*known, *lookup.files, *lookup.excluded)))
+        targets = {target for path in waiting for target in imported_files(index, path, known[path].text)}
+        read = ((target, _read(Path(target))) for target in sorted(targets.difference(known)))
+        new = {target: document for target, document in read if document is not None}
+        known |= new
+        waiting = list(new)
+    return frozenset(lookup.files), frozenset(lookup.excluded)
 
 
 def _excluded_files(root: str, settings: Settings, known: Iterable[str]) -> frozenset[str]:

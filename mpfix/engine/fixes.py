@@ -15,6 +15,7 @@ from mpfix.engine.plan import FileEdits, Offer, combined, overlaps, smallest
 from mpfix.engine.run_rules import Component, Judged, Judgement, edits_of, judge
 from mpfix.engine.statements import Statements, report_span
 from mpfix.errors import SourceError
+from mpfix.record import record
 from mpfix.report import RunError
 from mpfix.rewriting.refused import RewriteRefused
 from mpfix.rule import FixIntent, Rule
@@ -36,7 +37,7 @@ TRIAL_STEPS = 2_000_000
 """Steps of the interpreter that trials of repairs may take before a batch that does not pass is given up as it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tried:
     """A finding with the repair that passed, or the reason why it has none."""
 
@@ -243,7 +244,7 @@ class Trial:
         return _After(_tally(judgement, statements), judgement.by_file)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _After:
     """What is found once edits are in place."""
 

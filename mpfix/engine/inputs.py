@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mpfix.errors import SourceError
+from mpfix.record import record
 from mpfix.report import RunError
 from mpfix.settings import Settings
 from mpfix.source.discover import discover
@@ -16,7 +16,7 @@ from mpfix.source.exclusions import Excludes
 STDIN = "-"
 
 
-@dataclass(frozen=True)
+@record
 class Inputs:
     """The documents of a run, by name, and the files that gave none."""
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mpfix.diagnostic import Diagnostic
 from mpfix.engine.analysis import Analysis
 from mpfix.engine.apply import Settled, unified_diff
 from mpfix.engine.inputs import Inputs
+from mpfix.record import record
 from mpfix.report import Report
 from mpfix.source.document import Document
 from mpfix.source.lines import split_lines
 
 
-@dataclass(frozen=True)
+@record
 class Outcome:
     """What became of one component."""
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpfix.engine.analysis import Job
 from mpfix.engine.apply import unsettled
-from mpfix.engine.cache import open_cache
 from mpfix.engine.components import Unit, form_units
 from mpfix.engine.inputs import Inputs, read_inputs
 from mpfix.engine.outcome import Outcome, report_of, with_fixes_of
@@ -20,6 +20,9 @@ from mpfix.report import Report, RunError
 from mpfix.settings import Settings
 from mpfix.source.document import Document
 from mpfix.source.write import Replacement, objection, write_together
+
+if TYPE_CHECKING:
+    from mpfix.engine.cache import Cache
 
 Paths = Sequence[str | Path]
 
@@ -54,7 +57,7 @@ def check(
     job = _job(settings, registry, with_fixes, verbose, context)
     inputs = read_inputs(paths, job.settings, stdin=stdin, stdin_filename=stdin_filename)
     units = _units(inputs, job)
-    analyses = analyse_units(units, job, jobs=jobs, cache=open_cache(job) if cache else None)
+    analyses = analyse_units(units, job, jobs=jobs, cache=_cache(job) if cache else None)
     return report_of(inputs, analyses, _context(units))
 
 
@@ -82,7 +85,7 @@ def apply(
         units,
         job,
         jobs=jobs,
-        cache=open_cache(job) if cache else None,
+        cache=_cache(job) if cache else None,
         objection=None if diff else partial(_objection, inputs.stdin_name),
     )
     written = tuple(outcome if diff else _written(outcome, inputs) for outcome in settled)
@@ -94,6 +97,13 @@ def _job(settings: Settings | None, registry: Registry | None, with_fixes: bool,
     settings = settings or Settings()
     registry = registry or load_registry(settings.packs)
     return Job(settings, registry, registry.selected(settings), with_fixes, verbose, context)
+
+
+def _cache(job: Job) -> Cache:
+    # a run without it starts sooner
+    from mpfix.engine.cache import open_cache
+
+    return open_cache(job)
 
 
 def _units(inputs: Inputs, job: Job) -> tuple[Unit, ...]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from mpfix.diagnostic import Applicability, Effect, Span
+from mpfix.record import record
 from mpfix.report import SkippedFix, is_allowed
 from mpfix.source.document import Document, TextEdit
 from mpfix.source.lines import with_newline
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileEdits:
     """The edits of one fix in one file."""
 
@@ -19,7 +19,7 @@ class FileEdits:
     edits: tuple[TextEdit, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offer:
     """A fix as text, ready to be written: all its edits or none."""
 
@@ -42,7 +42,7 @@ class Offer:
         return SkippedFix(self.code, self.span, self.title, reason)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Fixes that can be written at once, and those that cannot, with reasons."""
 

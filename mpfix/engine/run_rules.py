@@ -5,13 +5,14 @@ from __future__ import annotations
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import cast
 
 from mpfix.diagnostic import Diagnostic, Fix, Related, Severity
 from mpfix.engine.components import Unit
 from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
+from mpfix.record import record
 from mpfix.report import GenerationUsed, RunError
 from mpfix.rewriting.edits import ModuleEdits
 from mpfix.rule import Evidence, Finding, FixIntent, Rule
@@ -31,7 +32,7 @@ HALF_WORDS = ("16", "half")
 _CRASH_HELP = "this is a bug in mpfix: please report it with the file and the output of `mpfix check -v`"
 
 
-@dataclass(frozen=True)
+@record
 class Component:
     """Modules that are understood together, and the Keras generations they are judged for."""
 
@@ -75,7 +76,7 @@ class Component:
         return replace(self, modules=modules)
 
 
-@dataclass(frozen=True)
+@record
 class Judged:
     """One finding as the engine keeps it: merged over contexts and generations, still with its syntax nodes."""
 
@@ -110,7 +111,7 @@ class Judged:
         )
 
 
-@dataclass(frozen=True)
+@record
 class Judgement:
     """All findings in one component, the rules that crashed on it, and the bounds that analysis hit."""
 

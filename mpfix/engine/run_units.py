@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mpfix.engine.analysis import Analysis, Job, analyse, analyse_unit
 from mpfix.engine.apply import Objection, Settled, settle, unsettled
-from mpfix.engine.cache import Cache
 from mpfix.engine.components import Unit
 from mpfix.engine.outcome import Outcome
 from mpfix.engine.plan import plan_fixes
 from mpfix.engine.run_rules import component_crash
 from mpfix.engine.workers import automatic_jobs, spread
 from mpfix.report import RunError
+
+if TYPE_CHECKING:
+    from mpfix.engine.cache import Cache
 
 T = TypeVar("T")
 

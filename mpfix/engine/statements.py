@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mpfix.diagnostic import Span
+from mpfix.record import record
 from mpfix.semantic.syntax import Module, Place
 
 Point = tuple[int, int]
@@ -31,7 +32,7 @@ _COMPOUND = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Extent:
     """The range of a simple statement, or of the header of a compound one."""
 

@@ -10,9 +10,9 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mpfix.diagnostic import Span
+from mpfix.record import record
 from mpfix.rule import Rule
 from mpfix.source.document import Document, TextEdit
 
@@ -25,7 +25,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _LINES_OF_CODE = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One code or name in a suppression, at code point offsets of the text."""
 
@@ -36,7 +36,7 @@ class Item:
     """Code of the rule that is meant; None where no rule is."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Suppression:
     """One comment, or the part of it, that silences findings."""
 
@@ -60,7 +60,7 @@ class Suppression:
         return self.is_blanket or any(item.code == code for item in self.items)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Complaint:
     """A suppression that is unused or names no rule, with the edit that removes it."""
 

@@ -1,6 +1,7 @@
 """Pieces of work spread over processes: every result comes back, whatever process made it.
 
-A process that dies takes the piece it was at with it and no other; an interrupt ends them all.
+A process that dies takes the piece it was at with it and no other; an interrupt ends them all, and so does the end of
+the process that started them, however it comes.
 """
 
 from __future__ import annotations
@@ -131,17 +132,35 @@ class _Crew(Generic[T]):
 def _serve(work: Work[Any], connection: Connection, others: Sequence[Connection]) -> None:
     """The life of a process: pieces in, results out, until nobody sends any more."""
     import signal
+    import threading
 
     # Ctrl-C reaches all processes of a terminal; the first one ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for other in others:
         other.close()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             number = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
-        connection.send(work(number))
+        result = work(number)
+        try:
+            connection.send(result)
+        except OSError:
+            # nobody is there any more
+            return
+
+
+def _end_with_parent() -> None:
+    """End this process, whatever it is at, as soon as the one that started it is gone: nobody wants its results."""
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _death(status: int | None) -> str:

@@ -28,6 +28,7 @@ from mpfix.frameworks import (
     sums,
     tapes,
     tensors,
+    type_tests,
 )
 from mpfix.frameworks.ambient import Ambient, sets_policy
 from mpfix.frameworks.events import AttributeTested, ModelBuilt
@@ -344,22 +345,7 @@ class KerasLibrary:
         return None
 
     def is_instance(self, run: Run, value: Value, of: Value) -> bool | None:
-        if not isinstance(of, Library):
-            return None
-        if of.key in optimizers.WRAPPERS and isinstance(value, Object) and value.kind == "optimizer":
-            wrapped = run.get(value, "wrapped")
-            return bool(wrapped.value) if isinstance(wrapped, Constant) else None
-        role = dispatch.role_of(of.key)
-        if role is not None and isinstance(value, Object):
-            own = self.role(value)
-            if own is None:
-                return False if value.kind in CONTAINERS and value.cls is None else None
-            if own != role:
-                return (own, role) == ("model", "layer")
-            return True if of.key in (f"keras.{role}s.{role.capitalize()}", "keras.Model") else None
-        if role is not None and isinstance(value, (Constant, Record)):
-            return False
-        return None
+        return type_tests.is_instance(self, run, value, of)
 
     def enter(self, run: Run, value: Value, node: ast.AST) -> Value | None:
         if isinstance(value, Object) and value.kind == "tape":

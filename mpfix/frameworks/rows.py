@@ -213,7 +213,7 @@ def _made(run: Run, row: Row, key: str, first: Value, arguments: Arguments, node
     if row.passes == "none" and row.args[:1] == ("value",) and isinstance(first, Constant):
         return dtypes.NumberTensor(first.value, dtype, by) if _is_float(first, given) else first
     properties: dict[str, Value] = {"dtype": dtype, "dtype by": by}
-    if row.dtype[-1:] == ("first",) and given is None:
+    if row.dtype[-1:] == ("first",) and given is None and not _holds_floats(run, first):
         properties["dtype by"] = dtypes.source_of(run, first)
     if row.passes == "zeros":
         properties |= {"zeros": TRUE_VALUE, "zeros in": Constant(run.loops)}
@@ -286,7 +286,21 @@ def _dtype_by_call(run: Run, row: Row, value: Value, dtype: Value, arguments: Ar
         return dtypes.source("number", run.place(node)) if isinstance(value.value, float) else NONE
     if row.dtype[-1:] in (("float32",), ("floatx",)) and isinstance(dtype, Constant):
         return dtypes.source("default", run.place(node), **_takes(row))
+    if _holds_floats(run, value):
+        return dtypes.source("default", run.place(node), **_takes(row))
     return dtypes.source_of(run, value)
+
+
+def _holds_floats(run: Run, value: Value) -> bool:
+    """Whether a value is a list, or one of lists, whose first number is a plain one: no tensor gives it a dtype."""
+    for _ in range(4):
+        content = list_content(run, value) if isinstance(value, (Object, Sequence)) else None
+        if content is None or not content.items:
+            return False
+        value = widened(content.items[0])
+        if isinstance(value, Constant):
+            return isinstance(value.value, float) and not isinstance(value, dtypes.NumberTensor)
+    return False
 
 
 def _activation(key: str) -> str:

@@ -14,6 +14,7 @@ from mpfix.frameworks.surroundings import (
     scope_around,
 )
 from mpfix.record import record
+from mpfix.semantic.guards import Guard, is_maybe, relative
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Module, Place
@@ -33,6 +34,15 @@ class Recording:
     opened: Occurrence
     tape: Object
     gradients: tuple[Occurrence, ...]
+
+
+def guard_of(gradient: Occurrence, recording: Recording) -> Guard:
+    """When a gradient is taken; where a bound took literals from the tape's guard, what it says beyond that one.
+
+    Whether the tape is ever opened is not what the two have to do with each other.
+    """
+    opened = recording.opened.guard
+    return relative(gradient.guard, opened) if is_maybe(opened) else gradient.guard
 
 
 @fact

@@ -15,7 +15,7 @@ class Limits:
     """Alternatives a cell or value keeps; the oldest become unknown."""
     guard_literals: int = 6
     path_literals: int = 16
-    call_depth: int = 10
+    call_depth: int = 12
     repeats: int = 2
     """How often one function may stand on the call stack."""
     exact_contexts: int = 4

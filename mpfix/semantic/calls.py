@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mpfix.semantic.containers import mark_unknown
 from mpfix.semantic.exits import RETURN, Exit, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.instances import call_method, class_attribute, instantiate
-from mpfix.semantic.run import Contexts, Occurrence, Recurrence, Run
+from mpfix.semantic.run import Occurrence, Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Footprint, Frame
 from mpfix.semantic.values import (
     NONE,
@@ -108,6 +108,18 @@ def call_back(run: Run, arguments: Arguments, node: ast.AST) -> tuple[Value, ...
 
 
 # -- functions
+
+
+@dataclass(slots=True)
+class Contexts:
+    """How one function was called: the contexts, and the arguments alone (a loop that is learnt repeats calls)."""
+
+    keys: set[object] = field(default_factory=set)
+    arguments: set[object] = field(default_factory=set)
+
+    def copy(self) -> Contexts:
+        """The same contexts, to grow apart."""
+        return Contexts(self.keys.copy(), self.arguments.copy())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.semantic import exits, guards
@@ -35,7 +35,7 @@ from mpfix.semantic.values import (
 )
 
 if TYPE_CHECKING:
-    from mpfix.semantic.calls import Result
+    from mpfix.semantic.calls import Contexts, Result
     from mpfix.semantic.project import Project
 
 RECURSION_LIMIT = 20_000
@@ -69,18 +69,6 @@ class Recurrence:
     initial: Value
     next: Value
     guard: Guard
-
-
-@dataclass(slots=True)
-class Contexts:
-    """How one function was called: the contexts, and the arguments alone (a loop that is learnt repeats calls)."""
-
-    keys: set[object] = field(default_factory=set)
-    arguments: set[object] = field(default_factory=set)
-
-    def copy(self) -> Contexts:
-        """The same contexts, to grow apart."""
-        return Contexts(self.keys.copy(), self.arguments.copy())
 
 
 class Run:

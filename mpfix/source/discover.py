@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from mpfix.errors import SourceError
+from mpfix.record import record
 from mpfix.source.exclusions import DEFAULT_EXCLUDES, Excludes, ignore_files_above
 
 SUFFIXES = (".py", ".pyi", ".ipynb")
 """What a walk through a folder takes. A file that is named is taken whatever its suffix."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FoundFile:
     """A file to read, and its name in reports: as given, with `/` between folders."""
 
@@ -23,7 +23,7 @@ class FoundFile:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Discovery:
     """The files below some paths, sorted by display, each real file once; and what could not be looked into."""
 
@@ -68,7 +68,7 @@ def discover(
     return Discovery(_each_once(found), tuple(sorted(errors, key=str)))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Found:
     is_link: bool
     path: str

@@ -6,9 +6,11 @@ import fnmatch
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+from mpfix.record import record
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -59,7 +61,7 @@ def _any_of(patterns: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(translated)) if translated else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IgnoreFiles:
     """The `.gitignore` files in force in one folder, innermost first."""
 

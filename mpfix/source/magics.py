@@ -11,7 +11,8 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from mpfix.record import record
 
 PYTHON_CELL_MAGICS = frozenset(
     ("capture", "debug", "ipytest", "memit", "mprun", "prun", "scalene", "snakeviz", "time", "timeit", "wandb")
@@ -40,7 +41,7 @@ _LINE = re.compile(r"[^\r\n]*")
 _NOT_NEWLINE = re.compile(r"[^\r\n]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MaskedCell:
     """A cell as Python, of the same length as its source."""
 

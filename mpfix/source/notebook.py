@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mpfix.diagnostic import Position, Span
 from mpfix.errors import SourceError
+from mpfix.record import record
 from mpfix.source.json_values import elements, escapes_non_ascii, members, quoted, skip_space, value_end
 from mpfix.source.lines import LineIndex
 from mpfix.source.magics import MaskedCell, mask_magics, syntax_error
@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 _ADDED_HEADER = "if True:\n"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CellText:
     """The part of a notebook's text that is one code cell; offsets are into that text."""
 
@@ -41,7 +41,7 @@ class CellText:
     has_added_newline: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BrokenCell:
     """A code cell that does not parse and is left out of the text."""
 
@@ -49,7 +49,7 @@ class BrokenCell:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Notebook:
     """What one notebook says in Python."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from mpfix.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TextEdit:
     r"""Replace `text[start:end]` (code point offsets into `Document.text`) by `content`, whose newlines are `\n`."""
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mpfix.errors import SourceError
+from mpfix.record import record
 
 _CHANGED = "changed on disk since it was analysed"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Replacement:
     """The bytes that a file is to hold in place of `expected`; errors call it `display`."""
 
@@ -101,6 +100,9 @@ def _writable_status(one: Replacement) -> os.stat_result:
 
 def _staged(one: Replacement, temporaries: ExitStack) -> str:
     """The new bytes in a temporary neighbour, which is gone when `temporaries` is closed."""
+    # a run that writes nothing starts sooner without it
+    import tempfile
+
     status = _writable_status(one)
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".mpfix-", suffix=".tmp", dir=_target(one).parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from mpfix.validate.figures import distance
 from mpfix.validation import Answer, Numerics, Spread, VariantResult, Verdict
 
 MEMORY_FLOOR = 2 * 2**20
@@ -110,7 +111,8 @@ def _learning(before: VariantResult, after: VariantResult, fixes: Mapping[str, i
         return Answer(LEARNING, "Unknown: no loss was seen in both", Verdict.UNKNOWN)
     if before.batch_size != after.batch_size:
         return Answer(LEARNING, "Not comparable: other batches give other losses", Verdict.UNKNOWN)
-    sentence, verdict = _losses(before.label, old, after.label, new)
+    spread = max(before.loss_spread or 0.0, after.loss_spread or 0.0)
+    sentence, verdict = _losses(before.label, old, after.label, new, spread)
     counted, counted_verdict = _updates(before, after, old, new, fixes)
     if before.ending.is_orderly and not after.ending.is_orderly:
         return Answer(LEARNING, f"{sentence}{counted}. {_capital(after.label)} fails", Verdict.WORSE)
@@ -123,7 +125,7 @@ def _learning(before: VariantResult, after: VariantResult, fixes: Mapping[str, i
     return Answer(LEARNING, f"{sentence}{counted}", counted_verdict if counted_verdict is Verdict.WORSE else verdict)
 
 
-def _losses(old_name: str, old: Numerics, new_name: str, new: Numerics) -> tuple[str, Verdict]:
+def _losses(old_name: str, old: Numerics, new_name: str, new: Numerics, spread: float) -> tuple[str, Verdict]:
     pairs = list(zip(old.losses, new.losses, strict=False))
     steps = f"{len(pairs)} step{'' if len(pairs) == 1 else 's'}"
     if all(a == b for a, b in pairs):
@@ -133,13 +135,15 @@ def _losses(old_name: str, old: Numerics, new_name: str, new: Numerics) -> tuple
         return f"No: the loss of {new_name} is {new.losses[broken - 1]} from step {broken} on", Verdict.WORSE
     if any(not math.isfinite(a) for a, _ in pairs):
         return f"No: the loss of {old_name} is not finite, that of {new_name} is", Verdict.BETTER
-    distances = [abs(a - b) / max(abs(a), abs(b), 1e-12) for a, b in pairs]
+    if spread > LOSS_TOLERANCE:
+        return f"Unknown: run again, the same script gives losses {spread:.2g} of their size apart", Verdict.UNKNOWN
+    distances = [distance(a, b) for a, b in pairs]
     if distances[0] > LOSS_TOLERANCE:
         first = f"{pairs[0][0]:.4g} {old_name}, {pairs[0][1]:.4g} {new_name}"
         return f"No: the loss differs from the first step on, before any update: {first}", Verdict.WORSE
     if max(distances) <= LOSS_TOLERANCE:
         return f"Yes: the losses of {steps} are the same within {max(distances):.2g} of their size", Verdict.SAME
-    start = next(i for i, distance in enumerate(distances, 1) if distance > LOSS_TOLERANCE)
+    start = next(i for i, apart in enumerate(distances, 1) if apart > LOSS_TOLERANCE)
     last = f"{pairs[-1][0]:.4g} {old_name}, {pairs[-1][1]:.4g} {new_name}"
     lead = f"No: the losses part in step {start}; in step {len(pairs)} they are {last}"
     if pairs[-1][1] > pairs[-1][0] * (1 + LOSS_TOLERANCE):

@@ -48,6 +48,7 @@ def variant_result(
         memory=_memory([found for run in memory_runs if (found := _summary(run))]),
         step_seconds=_seconds(memory_runs, options.warmup),
         first_seconds=_first_seconds(memory_runs),
+        loss_spread=_loss_spread(memory_runs),
         traces=next((found.get("traces", {}) for run in memory_runs if (found := _summary(run))), {}),
         numerics=numerics_of(numerics, reference, options.script) if numerics.of_kind("step") else None,
         files=_names(runs, "file"),
@@ -104,6 +105,18 @@ def _losses(steps: Sequence[Line]) -> tuple[tuple[float, ...], str, str | None]:
             half = next((dtype for dtype in dtypes if dtype in HALF), None)
             return tuple(sum(float(value) for value, _ in pairs) for pairs in found), kind, half or dtypes[0]
     return (), "", None
+
+
+def distance(one: float, other: float) -> float:
+    """How far two losses are apart, relative to the larger one."""
+    return abs(one - other) / max(abs(one), abs(other), 1e-12)
+
+
+def _loss_spread(runs: Sequence[ChildResult]) -> float | None:
+    """What differs from run to run of one and the same text; None where runs tell no loss, or there is but one."""
+    curves = [_losses(steps)[0] for run in runs if (steps := run.of_kind("step"))]
+    pairs = [pair for curve in curves[1:] for pair in zip(curves[0], curve, strict=False)]
+    return max((distance(*pair) for pair in pairs if all(map(math.isfinite, pair))), default=None)
 
 
 def _ratio(result: ChildResult, reference: ChildResult | None, name: str) -> float | None:

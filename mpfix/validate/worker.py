@@ -6,8 +6,10 @@ a backend or a generation first.
 
 from __future__ import annotations
 
+import functools
 import importlib.abc
 import importlib.machinery
+import itertools
 import json
 import os
 import random
@@ -102,6 +104,7 @@ class Worker:
         except ImportError:
             return
         numpy.random.seed(self.config["seed"])
+        numpy.random.default_rng = _repeatable(numpy.random.default_rng, self.config["seed"])
 
     def _ending(self, script: str) -> dict[str, Any]:
         try:
@@ -166,6 +169,16 @@ class ImportHook(importlib.abc.MetaPathFinder):
             if module is not None and name not in self.done:
                 self.done.add(name)
                 self.patch(module)
+
+
+def _repeatable(default_rng: Callable[..., Any], start: int) -> Callable[..., Any]:
+    """`default_rng` that gives the same numbers in each run where the script gives it no seed."""
+    seeds = itertools.count(start)
+
+    def repeatable(seed: Any = None) -> Any:
+        return default_rng(next(seeds) if seed is None else seed)
+
+    return functools.update_wrapper(repeatable, default_rng)
 
 
 def _description(error: BaseException) -> dict[str, Any]:

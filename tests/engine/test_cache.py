@@ -114,6 +114,13 @@ def test_a_pin_elsewhere_in_the_project_counts(project: Project) -> None:
     assert [report.generations[0].keras for report in (two, three)] == ["2", "3"]
 
 
+def test_a_pin_that_stays_is_remembered(project: Project, analysed: list[str]) -> None:
+    project({"a.py": FLAWED, "pyproject.toml": "", "requirements.txt": "keras<3\n"})
+
+    assert check(["a.py"], Settings()) == check(["a.py"], Settings())
+    assert analysed == ["a.py"]
+
+
 def test_a_file_that_an_import_would_now_find_counts(project: Project) -> None:
     use = "import keras\nimport package.part\nfrom lib import x\n\nkeras.mixed_precision.set_global_policy('float32')\n"
     folder = project({"a.py": use, "lib.py": "x = 1\n"})

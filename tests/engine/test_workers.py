@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -125,3 +126,44 @@ def test_beside_other_threads_processes_start_afresh_and_find_the_same(
 
     assert len(several.diagnostics) == 2
     assert several == mpfix.check(["."], settings)
+
+
+ORPHANS = """\
+import sys, threading, time
+from functools import partial
+from pathlib import Path
+from mpfix.engine.workers import spread
+
+def computes(folder, number):
+    Path(folder, str(number)).touch()
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        sum(range(1000))
+
+if __name__ == "__main__":
+    folder, start = sys.argv[1:]
+    if start == "spawn":
+        # beside another thread processes start afresh
+        threading.Thread(target=time.sleep, args=(120,), daemon=True).start()
+    spread(partial(computes, folder), [1] * 9, 3, done=print, lost=print)
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_at_once_with_the_one_that_started_them(tmp_path: Path, start: str, end: signal.Signals) -> None:
+    script, seen = tmp_path / "orphans.py", tmp_path / "seen"
+    script.write_text(ORPHANS)
+    seen.mkdir()
+    with subprocess.Popen(
+        [sys.executable, str(script), str(seen), start], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        deadline = time.monotonic() + 60
+        while len(list(seen.iterdir())) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(end)
+        # the pipes are at their end when the last process that writes to them is gone
+        out, err = child.communicate(timeout=20)
+
+    assert (child.returncode, out, err) == (-end, b"", b"")
+    assert len(list(seen.iterdir())) == 3

@@ -61,11 +61,11 @@ def test_after_sixteen_contexts_a_call_is_cut() -> None:
     assert story(short) == ["False"] * 18, "a function of few steps is never called too often"
 
 
-def test_calls_are_followed_ten_deep() -> None:
-    deeper = "\n".join(f"def f{index}(n): return f{index - 1}(n)" for index in range(1, 12))
+def test_calls_are_followed_twelve_deep() -> None:
+    deeper = "\n".join(f"def f{index}(n): return f{index - 1}(n)" for index in range(1, 14))
     functions = f"def f0(n):\n    lib.show(n)\n    return n\n{deeper}\n"
 
-    assert story(f"{functions}lib.show(f9(1))\nlib.show(f11(2))") == ["1", "1", "f1(n)"]
+    assert story(f"{functions}lib.show(f11(1))\nlib.show(f13(2))") == ["1", "1", "f1(n)"]
 
 
 def test_recursion_is_cut_at_its_second_round() -> None:

@@ -91,6 +91,16 @@ def test_losses_are_compared_step_by_step(losses: tuple[float, ...], verdict: st
     assert words in answer.sentence
 
 
+def test_what_differs_from_run_to_run_has_no_verdict() -> None:
+    shaky = replace(variant(), loss_spread=0.5)
+    learning = answers(shaky, variant("after", losses=(2.0, 1.8, 1.6, 1.4)), {})[2]
+
+    assert learning.verdict is Verdict.UNKNOWN
+    assert learning.sentence == "Unknown: run again, the same script gives losses 0.5 of their size apart"
+    assert verdicts(shaky, variant("after", losses=(1.0, 0.9, math.nan, math.nan)))[2] == "worse"
+    assert verdicts(shaky, variant("after"))[2] == "same"
+
+
 def test_fewer_updates_are_worse_unless_a_fix_means_them() -> None:
     fewer = variant("after", updates=1)
 

@@ -90,6 +90,19 @@ def test_input_ends_at_once(run_script: Run) -> None:
     assert run.ending.sentence == "the script reads `input()` at train.py:1, and nobody answers"
 
 
+def test_random_numbers_are_the_same_in_each_run(run_script: Run) -> None:
+    source = """
+        import random
+        import numpy as np
+        one, other = np.random.default_rng(), np.random.default_rng()
+        print(random.random(), np.random.rand(), one.random(), other.random(), np.random.default_rng(5).random())
+    """
+    first = run_script(source).result.output
+
+    assert first == run_script(source).result.output
+    assert len(set(first.split())) == 5
+
+
 def test_standard_input_is_empty(run_script: Run) -> None:
     assert run_script("import sys\nprint(repr(sys.stdin.read()))").result.output == "''\n"
 

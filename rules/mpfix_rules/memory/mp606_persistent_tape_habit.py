@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mpfix.diagnostic import Applicability, Effect, Severity
 from mpfix.frameworks.events import TapeOpened
 from mpfix.frameworks.surroundings import is_traced
-from mpfix.frameworks.tape_uses import Recording, is_deleted, recordings, taken_once
+from mpfix.frameworks.tape_uses import Recording, guard_of, is_deleted, recordings, taken_once
 from mpfix.rewriting.edits import ModuleEdits, RemoveArgument
 from mpfix.rule import Evidence, Finding, FixIntent, rule
 from mpfix.semantic.program import Program
@@ -51,7 +51,7 @@ def _finding(program: Program, place: Place, entries: list[Recording]) -> Findin
         place,
         f"the tape is persistent for a single gradient: {lasting}",
         evidence=(Evidence(gradient.place, "the only gradient is taken here"),),
-        guard=gradient.guard,
+        guard=guard_of(gradient, recording),
         severity=severity,
         fix=_fix(place),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.events import GradientTaken
-from mpfix.frameworks.tape_uses import RecordedBackward, recorded_backwards
+from mpfix.frameworks.tape_uses import RecordedBackward, guard_of, recorded_backwards
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Place
@@ -30,7 +30,7 @@ def gradient_inside_tape(program: Program) -> Iterator[Finding]:
             backward.place,
             f"the gradient is taken while a tape records: {_harm(backward)}",
             evidence=(Evidence(backward.recorder.opened.place, "this tape still records"),),
-            guard=backward.gradient.guard,
+            guard=guard_of(backward.gradient, backward.recorder),
             severity=Severity.NOTE if backward.harmless else None,
             fix=leave_block(program, backward),
         )
