@@ -119,7 +119,8 @@ def itself(script: Path, runs: int) -> int:
             )
         )
     different = [answer for answer in report.answers if answer.verdict is not Verdict.SAME]
-    print(*(f"{answer.question} {answer.sentence}" for answer in different), sep="\n")
+    for answer in different:
+        print(answer.question, answer.sentence)
     print(f"{len(different)} of {len(report.answers)} answers tell a difference")
     return int(bool(different))
 

@@ -49,6 +49,7 @@ OPERATIONS = {
     "var": "variance", "reduce_max": "max", "max": "max", "amax": "max", "tanh": "tanh", "sigmoid": "sigmoid",
     "softmax": "softmax", "log_softmax": "log_softmax", "erf": "tanh", "sin": "tanh", "cos": "tanh", "negative": "USub",
     "hard_sigmoid": "sigmoid", "softsign": "tanh", "log_sigmoid": "log_softmax", "relu6": "clip", "ones_like": "ones",
+    "logsumexp": "logsumexp", "reduce_logsumexp": "logsumexp",
     "ones": "ones", "fill": "ones", "full": "ones", "full_like": "ones", "cosh": "exp", "sinh": "exp",
 }  # fmt: skip
 """The last word of a function's key, and the operation that it is."""
@@ -171,8 +172,7 @@ def _is_bounded(how: str, left: Value, right: Value, number: float | None) -> bo
         return True
     if how in ("Mult", "Div") and number is not None and number < 0:
         return True
-    subtrahend = widened(right)
-    if how == "Sub" and isinstance(subtrahend, Record) and subtrahend.get("computed") == Constant("max"):
+    if how == "Sub" and _is_peak(widened(right)):
         return True
     return how in SHIFTING and number is not None and (is_bounded(left) or is_bounded(right))
 
@@ -184,6 +184,14 @@ def bounded_by(value: Value) -> Value:
         return NONE
     found = value.get("activation") if value.get("bounded by") == NONE else value.get("bounded by")
     return found if isinstance(found, Constant) and found.value in BOUNDED else NONE
+
+
+def _is_peak(value: Value) -> bool:
+    """Whether a value is the largest of some others, or larger, as a `logsumexp` is."""
+    if isinstance(value, Record):
+        return value.get("computed") in (Constant("max"), Constant("logsumexp"))
+    made_by = value.origin[1] if isinstance(value, Unknown) and value.origin[0] == "call" else None
+    return isinstance(made_by, Library) and OPERATIONS.get(made_by.key.rpartition(".")[2]) in ("max", "logsumexp")
 
 
 def is_bounded(value: Value) -> bool:

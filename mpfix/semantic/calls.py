@@ -28,6 +28,9 @@ from mpfix.semantic.values import (
     derived,
 )
 
+_KEPT_APART = (Object, Function, Bound, Partial)
+"""What a choice between keeps its alternatives, however often a function is called."""
+
 REMEMBERED_RESULTS = 2
 """How many results with different footprints are kept for one context."""
 
@@ -318,7 +321,7 @@ def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
             value.value is None or isinstance(value.value, bool) or value.value in run.library.kept_words
         ):
             return _cut_parameter(function, name)
-        if isinstance(value, Choice) and not any(isinstance(v, Object) for _, v in value):
+        if isinstance(value, Choice) and not any(isinstance(v, _KEPT_APART) for _, v in value):
             return _cut_parameter(function, name)
         if isinstance(value, Sequence):
             return Sequence(tuple(widen(item, f"{name}[{i}]") for i, item in enumerate(value.items)), value.open)

@@ -9,7 +9,8 @@ import pytest
 
 from mpfix.frameworks.events import GradientTaken
 from mpfix.frameworks.surroundings import is_traced
-from mpfix.frameworks.tape_uses import recorded_backwards, recordings, taken_once
+from mpfix.frameworks.tape_uses import guard_of, recorded_backwards, recordings, taken_once
+from mpfix.semantic.guards import is_maybe
 
 MakeProgram = Callable[..., Any]
 HEAD = "import tensorflow as tf\nw = tf.Variable([1.0])\n"
@@ -131,3 +132,14 @@ def test_code_is_traced_through(form: str, program: MakeProgram) -> None:
     made = program(HEAD + step + source)
 
     assert [is_traced(made, one) for one in made.happened(GradientTaken)] == [expected]
+
+
+def test_a_tape_that_a_bound_made_uncertain_says_what_its_gradient_adds(program: MakeProgram) -> None:
+    doubts = "".join(f"{' ' * number}if check_{number}():\n" for number in range(20))
+    step = ("with tf.GradientTape() as t:", "    y = w * w", "    g = t.gradient(y, w)")
+    block = "".join(f"{' ' * 20}{line}\n" for line in step)
+    (recording,) = recordings(program(HEAD + doubts + block))
+    (gradient,) = recording.gradients
+
+    assert is_maybe(gradient.guard)
+    assert not guard_of(gradient, recording)
