@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mpfix.validate.measure import measure
 from mpfix.validate.plan import MEMORY, ChildJob, Options, Variant
@@ -137,7 +138,7 @@ def overhead(pairs: int) -> int:
     return int(len(rows) != 3 or any(found["wall"] > BOUND for found in rows))
 
 
-def row(loop: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> dict[str, object]:
+def row(loop: str, pairs: Sequence[Sequence[tuple[float, float]]]) -> dict[str, Any]:
     """What the pairs of blocks say: median time of a step, and median of the ratios by clock and by processor."""
     wall, processor = ([probed[i] / plain[i] for probed, plain in pairs] for i in (0, 1))
     quarter = statistics.quantiles(wall, n=4)
