@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -32,10 +33,11 @@ class Ambient:
 
     def __init__(self) -> None:
         self._seen: tuple[Occurrence, ...] | None = None
+        self._found: list[Occurrence] = []
         self._default: Value = NONE
         self._policy: Value = NONE
 
-    def enter(self, lib: KerasLibrary, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+    def enter(self, lib: KerasLibrary, run: Run, occurrences: tuple[Occurrence, ...], function: Function) -> None:
         """Set the policy, made of what is known so far, before such a function runs."""
         if self._seen is None:
             if run.get_global("policy set") is not None and run.module is not None:
@@ -43,14 +45,28 @@ class Ambient:
             self._default = run.get_global("policy") or NONE
         if self._seen is not occurrences:
             self._seen = occurrences
-            self._policy = ambient_policy(run, occurrences, self._default) or self._default
-        if run.get_global("policy") is not self._policy:
-            run.set_global("policy", self._policy)
+            self._found = _policies_set(occurrences)
+            self._policy = ambient_policy(run, self._found, self._default) or self._default
+        policy = self._policy
+        if is_test(function):
+            own = [one for one in self._found if _is_set_for_tests(one, function.module)]
+            policy = ambient_policy(run, own, self._default) or self._default
+        if run.get_global("policy") is not policy:
+            run.set_global("policy", policy)
 
 
-def ambient_policy(run: Run, occurrences: tuple[Occurrence, ...], default: Value) -> Value | None:
+def _policies_set(occurrences: tuple[Occurrence, ...]) -> list[Occurrence]:
+    return [o for o in occurrences if isinstance(o.event, PolicySet) and not _is_afterthought(o, occurrences)]
+
+
+def _is_set_for_tests(one: Occurrence, module: Module) -> bool:
+    """Whether a policy is in force when a module's tests run: its body or what runs before each test sets it."""
+    name = getattr(one.function, "name", "")
+    return one.place.module is module and (one.function is None or name in FIXTURES)
+
+
+def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value | None:
     """The policy of what no root reached: any that the component sets, else `default`; None where it sets none."""
-    found = [o for o in occurrences if isinstance(o.event, PolicySet) and not _is_afterthought(o, occurrences)]
     if not found:
         return None
     # what lost a literal to a bound proves nothing, and would take the proof of what comes after it
@@ -116,6 +132,21 @@ def sets_policy(function: Function) -> bool:
         lines = _SETTERS[module] = tuple(use.node.lineno for use in uses)
     return any(function.node.lineno <= line <= last for line in lines)
 
+
+def is_test(function: Function) -> bool:
+    """Whether pytest or unittest calls a function: no policy that another test sets is in force then."""
+    if not function.name.startswith("test") and function.name not in FIXTURES:
+        return False
+    owner = function.owner
+    if owner is not None and any(base.key.endswith("TestCase") for base in owner.library_bases()):
+        return True
+    return bool(_TEST_FILE.search(function.module.document.display.replace("\\", "/")))
+
+
+FIXTURES = frozenset({"setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method", "setup_module"})
+
+_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
+"""Names of files that pytest collects."""
 
 _SETTERS: WeakKeyDictionary[Module, tuple[int, ...]] = WeakKeyDictionary()
 

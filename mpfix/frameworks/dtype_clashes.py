@@ -116,10 +116,26 @@ def dtype_clashes(program: Program) -> tuple[Clash, ...]:
 def _clashes(program: Program) -> Iterator[Clash]:
     for case in program.cases(DtypesMet, "left_dtype", "right_dtype"):
         left, right = case.constant("left_dtype"), case.constant("right_dtype")
+        if _give_way(program, case):
+            continue
         if left in HALVES and right in FLOATS and right not in HALVES and not _may_be(case.event.right_dtype, left):
             yield from _clash(program, case, case.event.left, case.event.right, left, right)
         elif right in HALVES and left in FLOATS and left not in HALVES and not _may_be(case.event.left_dtype, right):
             yield from _clash(program, case, case.event.right, case.event.left, right, left)
+
+
+def _give_way(program: Program, case: Case[DtypesMet]) -> bool:
+    """Whether a variable of Keras 3 is a side of an operator: it takes the dtype of the tensor (measured).
+
+    Functions of TensorFlow raise for it as for any other.
+    """
+    sides = (case.event.left, case.event.right)
+    is_operator = "." not in case.event.operation
+    return (
+        program.generation == 3
+        and is_operator
+        and any(isinstance(one, Object) and one.key in ("weight", "keras.Variable") for one in sides)
+    )
 
 
 def _may_be(dtype: Value, half: str) -> bool:

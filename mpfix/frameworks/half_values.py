@@ -105,7 +105,8 @@ def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | N
         return result
     left, right = operands[0], operands[1] if len(operands) > 1 else NONE
     run.emit(HalfComputed(node, name, "", left, right, run.get_global("policy") or NONE))
-    return _remembering(run, name, left, right, result, node)
+    noted, number = _remembering(run, name, left, right, result, node), _computed(name, left, right)
+    return noted if number is None else _marked(run, noted, {"of": Constant(number)})
 
 
 def called(run: Run, key: str, arguments: Arguments, result: Value | None, node: ast.AST) -> Value | None:
@@ -242,6 +243,14 @@ def number_of(value: Value) -> float | None:
     if not isinstance(value, Constant) or isinstance(value.value, bool) or not isinstance(value.value, (int, float)):
         return None
     return float(value.value)
+
+
+def _computed(name: str, left: Value, right: Value) -> float | None:
+    """The number that a sum, a difference or the opposite of plain numbers is, though one of them is a tensor."""
+    first, second = number_of(left), number_of(right)
+    if first is None or (second is None and right != NONE):
+        return None
+    return {"USub": -first, "Add": first + (second or 0.0), "Sub": first - (second or 0.0)}.get(name)
 
 
 def default_of(value: Value) -> Value:

@@ -30,7 +30,7 @@ from mpfix.frameworks import (
     tensors,
     type_tests,
 )
-from mpfix.frameworks.ambient import Ambient, sets_policy
+from mpfix.frameworks.ambient import Ambient, is_test, sets_policy
 from mpfix.frameworks.events import AttributeTested, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
 from mpfix.frameworks.unset_flags import is_unset_flag
@@ -98,9 +98,11 @@ class KerasLibrary:
         place = Place(module, module.tree) if module is not None else Place(cast("object", None), node)  # type: ignore[arg-type]
         run.set_global("policy", Record("policy", place, properties))
 
-    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+    is_test = staticmethod(is_test)
+
+    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...], function: ProjectFunction) -> None:
         """What nobody called is built under Ambient: the policies that any code of the component sets."""
-        self.ambient.enter(self, run, occurrences)
+        self.ambient.enter(self, run, occurrences, function)
 
     def comes_first(self, function: ProjectFunction) -> bool:
         """Whether a function sets a policy, for all those that nobody calls either."""

@@ -12,7 +12,7 @@ from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.library import Event
 from mpfix.semantic.run import Run
-from mpfix.semantic.values import NONE, Choice, Mapping, Object, Unknown, Value
+from mpfix.semantic.values import NONE, TRUE_VALUE, Choice, Mapping, Object, Unknown, Value
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -52,11 +52,19 @@ def note_stored(lib: KerasLibrary, run: Run, receiver: Value, name: str, value: 
         return
     half_weights.note_kept(lib, run, receiver, value, node)
     role = lib.role(receiver)
+    if role == "layer" or (role == "model" and getattr(run.stack[-1] if run.stack else None, "name", "") == "build"):
+        _note_part(run, value)
     if role == "optimizer":
         run.emit(AttributeSet(node, receiver, name, value, state_of(lib, run, receiver, node)))
     elif role == "model" and _is_in_own_compile(run, receiver):
         for one in _optimizers_in(lib, run, value):
             run.emit(OptimizerKept(node, receiver, name, one))
+
+
+def _note_part(run: Run, value: Value) -> None:
+    """A model that a layer keeps is a part of it, whether or not its `call` is seen to apply it."""
+    if isinstance(value, Object) and value.kind == "model" and run.get(value, "part") == NONE:
+        run.set(value, "part", TRUE_VALUE)
 
 
 def _is_in_own_compile(run: Run, model: Object) -> bool:

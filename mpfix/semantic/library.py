@@ -43,7 +43,7 @@ class LibraryModel(Protocol):
     def start(self, run: Run) -> None:
         """A root starts: set the global state to its default."""
 
-    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...], function: Function) -> None:
         """A function that no root reached is about to run: set the global state to what the component says."""
 
     def comes_first(self, function: Function) -> bool:
@@ -54,6 +54,9 @@ class LibraryModel(Protocol):
 
     def reach(self, run: Run, function: Function, receiver: Object | None) -> bool:
         """Call a function that no root reached, where the library knows how it is called (`train_step`); else False."""
+
+    def is_test(self, function: Function) -> bool:
+        """Whether a function is called by a test runner, as a program of its own: such ones run last."""
 
     def mark(self) -> Callable[[], None]:
         """Remember the library's own state; what brings it back, any number of times."""

@@ -213,7 +213,8 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
         waiting = [function for node, function in run.functions.items() if node not in run.called]
         if not waiting:
             break
-        _reach_all(run, waiting, seen)
+        # what tests call has been called under the policies of the rest by then
+        _reach_all(run, sorted(waiting, key=run.library.is_test), seen)
     _finish(run, modules[0])
 
 
@@ -221,7 +222,7 @@ def _reach_all(run: Run, functions: Sequence[Function], seen: tuple[Occurrence, 
     """Call functions that nothing has reached yet, each in the state that `seen` gives: none after another one."""
     for function in functions:
         if function.node not in run.called:
-            run.library.start_last_pass(run, seen)
+            run.library.start_last_pass(run, seen, function)
             _guarded(run, function)
 
 

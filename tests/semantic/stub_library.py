@@ -16,7 +16,7 @@ from mpfix.semantic.library import Event
 from mpfix.semantic.roots import Trace, interpret_component
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import parse_module
-from mpfix.semantic.values import NONE, Arguments, Choice, Library, Value
+from mpfix.semantic.values import NONE, Arguments, Choice, Function, Library, Value
 from mpfix.source.document import document_from_bytes
 
 
@@ -44,13 +44,16 @@ class StubLibrary:
     def start(self, run: Run) -> None:
         run.set_global("mode", NONE)
 
-    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...]) -> None:
+    def start_last_pass(self, run: Run, occurrences: tuple[Occurrence, ...], function: Function) -> None:
         self.reached = len(occurrences)
 
     def comes_first(self, *_: object) -> bool:
         return False
 
     def is_unset_flag(self, *_: object) -> bool:
+        return False
+
+    def is_test(self, *_: object) -> bool:
         return False
 
     def mark(self) -> Callable[[], None]:
