@@ -76,6 +76,8 @@ def _loaded(run: Run, module: Module | None, folder: str | None) -> ModuleValue:
     key = module if module is not None else folder
     known = run.imported.get(key)
     if known is not None:
+        for name, cells in run.effects.get(module, {}).items() if module is not None else ():
+            run.store.replace(run.globals, name, cells)
         return known
     if module is not None and module in run.module_frames:
         value = ModuleValue(module, run.module_frames[module].box, folder)
@@ -97,8 +99,13 @@ def run_module_body(run: Run, module: Module, value: ModuleValue, *, name: str) 
     run.objects_made += 1  # a call that imports is not reused
     saved = (run.module, run.chain, run.loops, run.stack, run.expression_depth)
     run.module, run.chain, run.loops, run.stack, run.expression_depth = module, (), (), [], 0
+    before = run.globals.cells.copy()
     try:
         with run.contained():
             execute_block(run, module.tree.body, frame)
     finally:
         run.module, run.chain, run.loops, run.stack, run.expression_depth = saved
+    if run.is_repeated:
+        run.effects[module] = {
+            name: cells for name, cells in run.globals.cells.items() if before.get(name) is not cells
+        }

@@ -187,10 +187,12 @@ def _restart(run: Run, module: Module) -> None:
 
 def _run_again(run: Run, modules: tuple[Module, ...]) -> Run:
     """The module bodies again, without events, each with the policy of a fresh process."""
+    run.is_repeated = True
     for module in modules:
         run.library.start(run)
         run.muted = 1
         _run_module(run, module, "__main__" if len(modules) == 1 else module.name)
+    run.effects.clear()
     return run
 
 

@@ -117,6 +117,10 @@ class Run:
         self.unknown_boxes: dict[Value, Box] = {}
         self.globals = self.store.new_box(TRUE)
         self.module_frames: dict[Module, Frame] = {}
+        self.is_repeated = False
+        """Whether several modules are started here, each as in a process of its own."""
+        self.effects: dict[Module, dict[str, Cells]] = {}
+        """What the bodies of modules did to the global state: where they are repeated, a later import does it again."""
         self.assignments: dict[Module, Counter[str]] = {}
 
     # -- time and bounds
