@@ -56,7 +56,7 @@ def interpret_component(
         run.library.start(run)
         return run
 
-    shared = SharedImports(fresh, project, roots)
+    shared = SharedImports(fresh, project, roots, budget.for_imports())
     gathered = _Gathered()
     with deep_recursion():
         # what no root imports while it runs (a registry's modules, say) is run as if somebody did
@@ -97,6 +97,11 @@ class _Budget:
     lines: int
     roots: int
     spent: int = 0
+
+    def for_imports(self) -> Limits:
+        """The limits of what is imported once for many roots."""
+        limits = self.limits
+        return replace(limits, root_steps=limits.component_steps + limits.line_steps * self.lines)
 
     def for_root(self) -> Limits:
         """The limits of the next root: twice its share of what is left, so that the first ones do not take it all."""

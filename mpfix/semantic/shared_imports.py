@@ -33,11 +33,14 @@ First = tuple[tuple[str, int], ...]
 class SharedImports:
     """The runs in which the first imports of a component's roots were done.
 
-    A root that shares nothing, or whose first import runs it too, gets a run of its own.
+    A root that shares nothing, or whose first import runs it too, gets a run of its own. `limits` are those of the
+    imports: done once, they may take what all roots together may.
     """
 
-    def __init__(self, make: Callable[[Limits], Run], project: Project | None, roots: Sequence[Module]) -> None:
-        self._make = make
+    def __init__(
+        self, make: Callable[[Limits], Run], project: Project | None, roots: Sequence[Module], limits: Limits
+    ) -> None:
+        self._make, self._limits = make, limits
         self._firsts = {root: found for root in roots if project and (found := _first_imports(project, root))}
         self._left = Counter(key for key, _ in self._firsts.values())
         self._marks: dict[tuple[Module, ...], _Mark | None] = {}
@@ -48,7 +51,7 @@ class SharedImports:
         if self._left[key] < 2 and key not in self._marks:
             return self._make(limits)
         if key not in self._marks:
-            self._marks[key] = self._import(root, first, limits)
+            self._marks[key] = self._import(root, first)
         mark = self._marks[key]
         if mark is None or root in mark.run.module_frames:
             return self._make(limits)
@@ -65,8 +68,8 @@ class SharedImports:
         elif mark is not None:
             mark.back()
 
-    def _import(self, root: Module, first: First, limits: Limits) -> _Mark | None:
-        run = self._make(limits)
+    def _import(self, root: Module, first: First) -> _Mark | None:
+        run = self._make(self._limits)
         run.module = root
         try:
             for name, level in first:
