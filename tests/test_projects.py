@@ -117,6 +117,27 @@ def test_what_a_test_sets_holds_for_the_library_and_not_for_other_tests(
     assert [item.span.filename for item in report.diagnostics] == ["library.py", "test_half.py"]
 
 
+def test_a_program_that_leaves_the_policy_of_a_module_it_imports_stays_in_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = "keras.Sequential([keras.layers.Dense(2, activation='softmax')])"
+    trained = f"model = {head}\nmodel.compile('adam', 'categorical_crossentropy')\n"
+    whole = "keras.mixed_precision.set_global_policy('float32')\n"
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "half.py").write_text(
+        "import keras\n\nkeras.mixed_precision.set_global_policy('mixed_float16')\nsize = 2\n\n\n"
+        "def unused():\n    return 1\n"
+    )
+    (tmp_path / "a_half.py").write_text(f"import keras\nimport pkg.half\n\n{trained}")
+    (tmp_path / "b_whole.py").write_text(f"import keras\nimport pkg.half\n\n{whole}print(pkg.half.size)\n{trained}")
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "3"'))
+
+    assert [item.span.filename for item in report.diagnostics if item.code == "MP301"] == ["a_half.py"]
+
+
 # A fix in two files goes to both or to none.
 
 BUILDS = """\

@@ -136,7 +136,7 @@ class Trial:
 
     def _try_batch(self, batch: list[Tried], refused: dict[int, str]) -> None:
         """Try repairs that do not overlap; note the reason for each that does not pass."""
-        if self._memory and self._steps[0] > TRIAL_STEPS:
+        if self._steps[0] > TRIAL_STEPS:
             refused.update((id(tried), _NOT_TRIED) for tried in batch)
             return
         offers = [_offer_of(tried) for tried in batch]

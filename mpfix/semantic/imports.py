@@ -76,8 +76,9 @@ def _loaded(run: Run, module: Module | None, folder: str | None) -> ModuleValue:
     key = module if module is not None else folder
     known = run.imported.get(key)
     if known is not None:
-        for name, cells in run.effects.get(module, {}).items() if module is not None else ():
-            run.store.replace(run.globals, name, cells)
+        if module is not None:
+            for name, cells in run.pending.pop(module, {}).items():
+                run.store.replace(run.globals, name, cells)
         return known
     if module is not None and module in run.module_frames:
         value = ModuleValue(module, run.module_frames[module].box, folder)

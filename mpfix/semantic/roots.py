@@ -195,9 +195,9 @@ def _run_again(run: Run, modules: tuple[Module, ...]) -> Run:
     run.is_repeated = True
     for module in modules:
         run.library.start(run)
-        run.muted = 1
+        run.muted, run.pending = 1, run.effects.copy()
         _run_module(run, module, "__main__" if len(modules) == 1 else module.name)
-    run.effects.clear()
+    run.is_repeated, run.pending = False, {}
     return run
 
 

@@ -120,7 +120,9 @@ class Run:
         self.is_repeated = False
         """Whether several modules are started here, each as in a process of its own."""
         self.effects: dict[Module, dict[str, Cells]] = {}
-        """What the bodies of modules did to the global state: where they are repeated, a later import does it again."""
+        """What the bodies of repeated modules did to the global state."""
+        self.pending: dict[Module, dict[str, Cells]] = {}
+        """The effects of those that the program being repeated has not imported yet: its import has them again."""
         self.assignments: dict[Module, Counter[str]] = {}
 
     # -- time and bounds
