@@ -117,6 +117,26 @@ def test_what_a_test_sets_holds_for_the_library_and_not_for_other_tests(
     assert [item.span.filename for item in report.diagnostics] == ["library.py", "test_half.py"]
 
 
+def test_objects_that_a_program_leaves_unused_are_seen_under_its_policy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trainer.py").write_text(
+        "import tensorflow as tf\n\n\nclass Trainer:\n    def __init__(self, model):\n        self.model = model\n\n"
+        "    def loss(self, images):\n        return tf.reduce_mean(tf.ones([8, 1]) - self.model(images))\n"
+    )
+    (tmp_path / "main.py").write_text(
+        "import tensorflow as tf\nfrom trainer import Trainer\n\n\ndef run():\n"
+        "    tf.keras.mixed_precision.set_global_policy('mixed_float16')\n"
+        "    trainer = Trainer(tf.keras.Sequential([tf.keras.layers.Dense(1)]))\n\n\n"
+        "if __name__ == '__main__':\n    run()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "2"'))
+
+    assert [(item.code, item.span.filename) for item in report.diagnostics] == [("MP405", "trainer.py")]
+
+
 def test_a_program_that_leaves_the_policy_of_a_module_it_imports_stays_in_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

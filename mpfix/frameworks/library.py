@@ -108,6 +108,10 @@ class KerasLibrary:
         """Whether a function sets a policy, for all those that nobody calls either."""
         return sets_policy(function)
 
+    def has_set_state(self, run: Run) -> bool:
+        """Whether a policy was set."""
+        return run.get_global("policy set") is not None
+
     is_unset_flag = staticmethod(is_unset_flag)
 
     def nesting(self, run: Run) -> int:

@@ -21,6 +21,7 @@ from mpfix.frameworks.layers import is_default
 from mpfix.frameworks.surroundings import FunctionNode
 from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
+from mpfix.semantic.library import Event
 from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
@@ -43,6 +44,24 @@ def moments(program: Program) -> dict[int, tuple[tuple[int, ast.AST | None], int
         alone = first if isinstance(first, (FunctionNode, ast.ClassDef)) else None
         found[id(occurrence)] = ((root, alone), position)
     return found
+
+
+@fact
+def _courses(program: Program) -> dict[tuple[int, ast.AST | None], list[Occurrence]]:
+    """The occurrences of each course, in order."""
+    found: dict[tuple[int, ast.AST | None], list[Occurrence]] = {}
+    for occurrence in program.occurrences:
+        course, _ = moments(program)[id(occurrence)]
+        found.setdefault(course, []).append(occurrence)
+    return found
+
+
+def _after(program: Program, first: Occurrence, *kinds: type[Event]) -> Iterator[Occurrence]:
+    """What happened after something, in the same course of events."""
+    course, position = moments(program)[id(first)]
+    for occurrence in _courses(program)[course]:
+        if isinstance(occurrence.event, kinds) and moments(program)[id(occurrence)][1] > position:
+            yield occurrence
 
 
 def is_reached(program: Program, occurrence: Occurrence) -> bool:
@@ -120,12 +139,11 @@ def _mixed_beside(program: Program, case: Case[FloatxSet]) -> Place | None:
     for _, one in alternatives(case.event.policy, case.guard):
         if _name(one) in MIXED and isinstance(one, Record):
             return one.place
-    for occurrence in program.happened(LayerBuilt, ModelBuilt, PolicySet):
-        if is_before(program, case.occurrence, occurrence):
-            mixed = (one for _, one in alternatives(getattr(occurrence.event, "policy", NONE), case.guard))
-            is_set = isinstance(occurrence.event, PolicySet)
-            return next((occurrence.place for one in mixed if is_set and _name(one) in MIXED), None)
-    return None
+    following = next(_after(program, case.occurrence, LayerBuilt, ModelBuilt, PolicySet), None)
+    if following is None or not isinstance(following.event, PolicySet):
+        return None
+    names = [_name(one) for _, one in alternatives(following.event.policy, case.guard)]
+    return following.place if any(name in MIXED for name in names) else None
 
 
 def _name(policy: Value) -> object:
@@ -135,10 +153,8 @@ def _name(policy: Value) -> object:
 
 def _is_put_back(program: Program, occurrence: Occurrence) -> bool:
     """Whether another floatx follows before anything is made."""
-    for other in program.happened(FloatxSet, LayerBuilt, ModelBuilt, OptimizerBuilt, Compiled):
-        if is_before(program, occurrence, other):
-            return isinstance(other.event, FloatxSet) and other.guard <= occurrence.guard
-    return False
+    following = next(_after(program, occurrence, FloatxSet, LayerBuilt, ModelBuilt, OptimizerBuilt, Compiled), None)
+    return following is not None and isinstance(following.event, FloatxSet) and following.guard <= occurrence.guard
 
 
 # -- models made before their policy
@@ -172,9 +188,8 @@ def late_policies(program: Program) -> tuple[LatePolicy, ...]:
 
 
 def _late_models(program: Program, policy: Case[PolicySet]) -> Iterator[LatePolicy]:
-    for occurrence in program.happened(ModelBuilt):
-        assert isinstance(occurrence.event, ModelBuilt)
-        if not is_before(program, occurrence, policy.occurrence):
+    for occurrence in _courses(program)[moments(program)[id(policy.occurrence)][0]]:
+        if not isinstance(occurrence.event, ModelBuilt) or not is_before(program, occurrence, policy.occurrence):
             continue
         model = occurrence.event.model
         guard = _trained_after(program, policy, model)
@@ -185,28 +200,35 @@ def _late_models(program: Program, policy: Case[PolicySet]) -> Iterator[LatePoli
 
 
 def _late_parts(program: Program, policy: Case[PolicySet]) -> Iterator[LatePolicy]:
+    for made, first, model, second, guard in _early_parts(program):
+        if not is_before(program, first, policy.occurrence) or not is_before(program, policy.occurrence, second):
+            continue
+        trained = _trained_after(program, policy, model)
+        both = conjoin(trained, guard) if trained is not None else None
+        if both is not None:
+            yield LatePolicy(policy, made, first, model, False, both)
+
+
+@fact
+def _early_parts(program: Program) -> tuple[tuple[Object, Occurrence, Object, Occurrence, Guard], ...]:
+    """Layers and models in models that were made later: the part, when it was made, the model, when that was made."""
     built = {
         occurrence.event.model if isinstance(occurrence.event, ModelBuilt) else occurrence.event.layer: occurrence
         for occurrence in program.happened(LayerBuilt, ModelBuilt)
         if isinstance(occurrence.event, (LayerBuilt, ModelBuilt))
     }
+    found = []
     for case in program.cases(ModelOutput, "tensor.early"):
         made, model = case.value("tensor.early"), case.event.model
-        if made not in built or model not in built or not isinstance(made, Object) or made is model:
-            continue
-        guard = _trained_after(program, policy, model)
-        both = conjoin(guard, case.guard) if guard is not None else None
-        is_between = is_before(program, built[made], policy.occurrence) and is_before(
-            program, policy.occurrence, built[model]
-        )
-        if both is not None and is_between:
-            yield LatePolicy(policy, made, built[made], model, False, both)
+        if made in built and model in built and isinstance(made, Object) and made is not model:
+            found.append((made, built[made], model, built[model], case.guard))
+    return tuple(found)
 
 
 def _trained_after(program: Program, policy: Case[PolicySet], model: Object) -> Guard | None:
     """The condition under which a policy is set and a model trained afterwards; None where it is not."""
-    for occurrence in program.happened(Compiled, Fitted, GradientTaken, Applied):
-        if is_before(program, policy.occurrence, occurrence) and model in _models_of(occurrence):
+    for occurrence in _after(program, policy.occurrence, Compiled, Fitted, GradientTaken, Applied):
+        if model in _models_of(occurrence):
             both = conjoin(policy.guard, occurrence.guard)
             if both is not None and not _is_taken_back(program, policy.occurrence, occurrence):
                 return both
@@ -215,8 +237,8 @@ def _trained_after(program: Program, policy: Case[PolicySet], model: Object) -> 
 
 def _is_taken_back(program: Program, policy: Occurrence, training: Occurrence) -> bool:
     """Whether a policy that is not mixed, or that nobody knows, is set in between."""
-    for occurrence in program.happened(PolicySet):
-        if is_before(program, policy, occurrence) and is_before(program, occurrence, training):
+    for occurrence in _after(program, policy, PolicySet):
+        if is_before(program, occurrence, training):
             set_to = getattr(occurrence.event, "policy", NONE)
             if any(_name(one) not in MIXED for _, one in alternatives(set_to, training.guard)):
                 return True

@@ -15,7 +15,7 @@ class Limits:
     """Alternatives a cell or value keeps; the oldest become unknown."""
     guard_literals: int = 6
     path_literals: int = 16
-    call_depth: int = 12
+    call_depth: int = 16
     repeats: int = 2
     """How often one function may stand on the call stack."""
     exact_contexts: int = 4
@@ -23,6 +23,9 @@ class Limits:
     function_steps: int = 2_000
     """Steps that all calls of one function may take in a root; `contexts` counts only once they are used up, so that
     a decorator or a converter of a few lines is never too often called."""
+    calm_steps: int = 50_000
+    """Steps of a root before `contexts` counts at all: a root that ends within them runs whole. Functions that no root
+    reached have none."""
     objects_per_site: int = 4
     entries: int = 64
     """Entries of a sequence or mapping that are remembered."""
@@ -30,7 +33,7 @@ class Limits:
     unrolled_bodies: int = 32
     """How often unrolled loops inside each other may run the innermost body; a loop beyond that is learnt."""
     root_steps: int = 100_000
-    line_steps: int = 25
+    line_steps: int = 40
     component_steps: int = 200_000
     """Beyond `component_steps` and `line_steps` for each line the roots that are left get `spare_steps` each."""
     spare_steps: int = 5_000

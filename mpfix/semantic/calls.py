@@ -175,7 +175,11 @@ def _key(run: Run, function: Function, arguments: Arguments) -> object:
 
 
 def _called_too_often(run: Run, code: ast.AST, contexts: int) -> bool:
-    return contexts >= run.limits.contexts and run.spent[code] >= run.limits.function_steps
+    return (
+        contexts >= run.limits.contexts
+        and run.spent[code] >= run.limits.function_steps
+        and run.steps >= run.limits.calm_steps
+    )
 
 
 def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST, bound: str) -> Value:

@@ -82,7 +82,10 @@ def instantiate(run: Run, cls: Class, arguments: Arguments, node: ast.AST) -> Va
     instance = Object(box.serial, "instance", run.place(node), box, cls=cls)
     run.objects_made += 1
     pool.append(instance)
-    run.instances.setdefault(cls.node, []).append(instance)
+    if cls.node not in run.instances:
+        run.instances[cls.node] = instance
+        for base in cls.mro():
+            run.heirs.setdefault(base.node, instance)
     bases = cls.library_bases()
     if bases:
         run.library.created(run, instance, arguments, node)

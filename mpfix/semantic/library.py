@@ -49,6 +49,9 @@ class LibraryModel(Protocol):
     def comes_first(self, function: Function) -> bool:
         """Whether a function that no root reached runs before the others: what it does decides how they run."""
 
+    def has_set_state(self, run: Run) -> bool:
+        """Whether the program changed the library's global state: the objects that it leaves are to be used in it."""
+
     def is_unset_flag(self, run: Run, function: Function, name: str) -> bool:
         """Whether a parameter with the default False is a flag that no call sets, and of which both sides count."""
 

@@ -18,6 +18,8 @@ from mpfix.semantic.shared_imports import SharedImports
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue, Object, Value
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
 MAX_ROUNDS = 4
 """Functions found while unreached functions run are run in turn, this many times."""
 
@@ -145,9 +147,43 @@ class _Gathered:
 
 
 def _run_root(run: Run, module: Module, name: str) -> RootTrace:
+    before = frozenset(run.instances)
     _run_module(run, module, name)
+    if run.library.has_set_state(run):
+        _use_objects(run, module, [owner for owner in run.instances if owner not in before])
     _finish(run, module)
     return trace_of(run)
+
+
+def _use_objects(run: Run, module: Module, owners: Sequence[ast.AST]) -> None:
+    """Call what nobody called of the objects that a root made in a state of its own, as a later line of it might.
+
+    They count as unreached all the same: how others use them is seen in the last pass.
+    """
+    called, cut = set(run.called), dict(run.cut_functions)
+    made = [run.instances[owner] for owner in owners]
+    spent, run.steps = run.steps, 0
+    try:
+        for function in [one for instance in made for one in _methods(run, instance)]:
+            if function.node not in run.called:
+                _reach(run, function)
+                run.called.add(function.node)
+                _restart(run, module)
+    except OutOfSteps:
+        run.cut("steps of a root", module.tree)
+        _restart(run, module)
+    run.steps += spent
+    run.called, run.cut_functions = called, cut
+
+
+def _methods(run: Run, instance: Object) -> list[Function]:
+    """The public methods of the class of an object."""
+    owners = {one.node for one in instance.cls.mro()} if instance.cls is not None else set()
+    return [
+        function
+        for function in run.functions.values()
+        if function.owner is not None and function.owner.node in owners and not function.name.startswith("_")
+    ]
 
 
 def _finish(run: Run, module: Module) -> None:
@@ -206,6 +242,7 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
     _restart(run, modules[0])
     run.occurrences, run.recurrences, run.cuts = [], [], {}
     run.steps = run.store.overflows = 0
+    run.limits = replace(run.limits, calm_steps=0)
     if all(node in reached for node in run.functions):
         return
     run.contexts.clear()
@@ -252,7 +289,7 @@ def _reach(run: Run, function: Function) -> None:
     if owner is None:
         call(run, function, _nothing(), function.node)
         return
-    receiver = _receiver(run, owner)
+    receiver = _receiver(run, owner, function)
     if function.node in run.called:
         return
     bound: Value = function
@@ -262,18 +299,25 @@ def _reach(run: Run, function: Function) -> None:
         call(run, bound, _nothing(), function.node)
 
 
-def _receiver(run: Run, owner: Class) -> Object:
-    """An instance to call a method on: one that the program made, of the class or a subclass, else a new one."""
-    made = run.instances.get(owner.node)
-    if not made:
-        for node, instances in run.instances.items():
-            cls = run.classes.get(node)
-            if isinstance(cls, Class) and owner in cls.mro() and instances:
-                return instances[0]
+def _receiver(run: Run, owner: Class, function: Function) -> Object:
+    """An instance to call a method on: one of the class that the program made, or of an heir that takes the method."""
+    made = run.instances.get(owner.node) or run.heirs.get(owner.node)
+    if made is not None and not _takes(made, function):
+        made = next((one for one in run.instances.values() if _takes(one, function)), made)
+    if made is None:
         instantiate(run, owner, _nothing(), owner.node)
-        made = run.instances.get(owner.node)
-    assert made
-    return made[0]
+        made = run.instances[owner.node]
+    return made
+
+
+def _takes(instance: Object, function: Function) -> bool:
+    """Whether the class of an instance has a method as its owner wrote it, and not one of its own instead."""
+    for cls in instance.cls.mro() if instance.cls is not None else ():
+        if function.owner is not None and cls.node is function.owner.node:
+            return True
+        if any(isinstance(node, FUNCTIONS) and node.name == function.name for node in cls.node.body):
+            return False
+    return False
 
 
 def _nothing() -> Arguments:

@@ -99,7 +99,10 @@ class Run:
         self.cut_functions: dict[ast.AST, Function] = {}
         self.functions: dict[ast.AST, Function] = {}
         self.classes: dict[ast.AST, Value] = {}
-        self.instances: dict[ast.AST, list[Object]] = {}
+        self.instances: dict[ast.AST, Object] = {}
+        """The first instance of each class."""
+        self.heirs: dict[ast.AST, Object] = {}
+        """The first instance of each class or of one that inherits from it."""
         self.trying = 0
         """How many `try` bodies with handlers are being run."""
         self.setters: set[str] = set()

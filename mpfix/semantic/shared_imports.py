@@ -18,12 +18,12 @@ from mpfix.semantic.store import Box, Cells
 from mpfix.semantic.syntax import Module
 
 _TABLES = (
-    "imported", "module_frames", "functions", "classes", "setters", "unknown_boxes", "assignments", "called",
-    "cut_functions", "cuts", "spent", "occurrences", "recurrences",
+    "imported", "module_frames", "functions", "classes", "instances", "heirs", "setters", "unknown_boxes",
+    "assignments", "called", "cut_functions", "cuts", "spent", "occurrences", "recurrences",
 )  # fmt: skip
 """Attributes of a run that are copied as they are."""
 
-_NESTED = ("contexts", "memo", "instances", "pools")
+_NESTED = ("contexts", "memo", "pools")
 """Attributes of a run that map to tables of their own."""
 
 First = tuple[tuple[str, int], ...]

@@ -50,6 +50,9 @@ class StubLibrary:
     def comes_first(self, *_: object) -> bool:
         return False
 
+    def has_set_state(self, *_: object) -> bool:
+        return False
+
     def is_unset_flag(self, *_: object) -> bool:
         return False
 

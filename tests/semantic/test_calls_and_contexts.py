@@ -57,15 +57,16 @@ def test_after_sixteen_contexts_a_call_is_cut() -> None:
 
     short = f"def f(o): lib.show(o is None)\n{calls}"
 
-    assert story(short, limits=replace(Limits(), function_steps=1)) == ["False"] * 16
-    assert story(short) == ["False"] * 18, "a function of few steps is never called too often"
+    assert story(short, limits=replace(Limits(), function_steps=1, calm_steps=0)) == ["False"] * 16
+    assert story(short, limits=replace(Limits(), function_steps=1)) == ["False"] * 18, "a short program runs whole"
+    assert story(short, limits=replace(Limits(), calm_steps=0)) == ["False"] * 18, "so does a function of few steps"
 
 
-def test_calls_are_followed_twelve_deep() -> None:
-    deeper = "\n".join(f"def f{index}(n): return f{index - 1}(n)" for index in range(1, 14))
+def test_calls_are_followed_sixteen_deep() -> None:
+    deeper = "\n".join(f"def f{index}(n): return f{index - 1}(n)" for index in range(1, 18))
     functions = f"def f0(n):\n    lib.show(n)\n    return n\n{deeper}\n"
 
-    assert story(f"{functions}lib.show(f11(1))\nlib.show(f13(2))") == ["1", "1", "f1(n)"]
+    assert story(f"{functions}lib.show(f15(1))\nlib.show(f17(2))") == ["1", "1", "f1(n)"]
 
 
 def test_recursion_is_cut_at_its_second_round() -> None:
