@@ -158,6 +158,23 @@ def test_a_program_that_leaves_the_policy_of_a_module_it_imports_stays_in_its_ow
     assert [item.span.filename for item in report.diagnostics if item.code == "MP301"] == ["a_half.py"]
 
 
+def test_a_policy_that_one_file_of_tests_sets_reaches_no_helper_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "    model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n    show(model)\n"
+    compiled = "    model.compile('adam', 'categorical_crossentropy')\n    return model\n"
+    half = "    keras.mixed_precision.set_global_policy('mixed_float16')\n"
+    start = "import keras\nfrom library import show\n\n\ndef run(epochs):\n"
+    (tmp_path / "library.py").write_text("def show(model):\n    model.summary()\n")
+    (tmp_path / "test_half.py").write_text(f"{start}{half}{body}{compiled}")
+    (tmp_path / "test_whole.py").write_text(f"{start}{body}{compiled}")
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "3"'))
+
+    assert [item.span.filename for item in report.diagnostics] == ["test_half.py"]
+
+
 # A fix in two files goes to both or to none.
 
 BUILDS = """\

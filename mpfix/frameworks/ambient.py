@@ -51,6 +51,10 @@ class Ambient:
         if is_test(function):
             own = [one for one in self._found if _is_set_for_tests(one, function.module)]
             policy = ambient_policy(run, own, self._default) or self._default
+        elif is_test_file(function.module):
+            own = [one for one in self._found if not _is_of_other_tests(one, function.module)]
+            if len(own) < len(self._found):
+                policy = ambient_policy(run, own, self._default) or self._default
         if run.get_global("policy") is not policy:
             run.set_global("policy", policy)
 
@@ -63,6 +67,11 @@ def _is_set_for_tests(one: Occurrence, module: Module) -> bool:
     """Whether a policy is in force when a module's tests run: its body or what runs before each test sets it."""
     name = getattr(one.function, "name", "")
     return one.place.module is module and (one.function is None or name in FIXTURES)
+
+
+def _is_of_other_tests(one: Occurrence, module: Module) -> bool:
+    """Whether a file of tests sets a policy that no helper of another file of tests sees."""
+    return one.place.module is not module and is_test_file(one.place.module)
 
 
 def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value | None:
@@ -140,7 +149,12 @@ def is_test(function: Function) -> bool:
     owner = function.owner
     if owner is not None and any(base.key.endswith("TestCase") for base in owner.library_bases()):
         return True
-    return bool(_TEST_FILE.search(function.module.document.display.replace("\\", "/")))
+    return is_test_file(function.module)
+
+
+def is_test_file(module: Module) -> bool:
+    """Whether pytest collects a file by its name."""
+    return bool(_TEST_FILE.search(module.document.display.replace("\\", "/")))
 
 
 FIXTURES = frozenset({"setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method", "setup_module"})

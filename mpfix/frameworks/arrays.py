@@ -6,6 +6,8 @@ import ast
 from math import prod
 from typing import TYPE_CHECKING
 
+from mpfix.frameworks import device_tensors
+from mpfix.frameworks.device_tensors import ITEM_BYTES
 from mpfix.frameworks.handlers import Functions
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
@@ -33,12 +35,6 @@ if TYPE_CHECKING:
 
 HOST = "on host"
 """The global property that says whether a `with tf.device("CPU:0")` is in force: true, false or unknown."""
-
-ITEM_BYTES = {
-    "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16, "bool": 1,
-    "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "int64": 8, "uint64": 8,
-    "float": 8, "int": 8, "double": 8, "half": 2,
-}  # fmt: skip
 
 MAKERS = {
     "numpy.zeros": ("shape", 0, 1, "float64"),
@@ -117,6 +113,11 @@ def note_call(run: Run, key: str, arguments: Arguments, node: ast.AST) -> None:
         _note_given(run, key, arguments.positional[:1] or tuple(arguments.values())[:1], node)
 
 
+def after_function(run: Run, key: str, arguments: Arguments, found: Value | None, node: ast.AST) -> Value | None:
+    """What a function of TensorFlow made, with its size where it is a tensor of a shape that is told."""
+    return device_tensors.marked(run, key, arguments, run.get_global(HOST) or FALSE_VALUE, found, node)
+
+
 def note_method(run: Run, receiver: Value, name: str, arguments: Arguments, node: ast.AST) -> None:
     """A call of a method of a model that takes arrays."""
     if name in FEEDING and isinstance(receiver, Object):
@@ -145,6 +146,7 @@ def _note_given(run: Run, by: str, given: tuple[Value, ...], node: ast.AST) -> N
     hidden = run.get_global("environment CUDA_VISIBLE_DEVICES")
     if run.get_global("distributed") is not None or hidden in (Constant("-1"), Constant("")):
         return
+    device_tensors.note_given(run, given, node)
     arrays = tuple(one for value in given for one in _leaves(run, value, 0))
     if arrays:
         run.emit(ArraysGiven(node, arrays, by, run.get_global(HOST) or FALSE_VALUE))

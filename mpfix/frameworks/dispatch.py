@@ -23,11 +23,13 @@ from mpfix.frameworks import (
     optimizers,
     policies,
     policy_traces,
+    positions,
     replicas,
     rows,
     sessions,
     sum_uses,
     tapes,
+    tensor_loops,
     tensors,
     variables,
 )
@@ -58,7 +60,7 @@ FUNCTIONS: dict[str, Function] = {
     **policies.FUNCTIONS, **layers.FUNCTIONS, **models.FUNCTIONS, **optimizers.FUNCTIONS,
     **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
     **policy_traces.FUNCTIONS, **half_values.FUNCTIONS, **arrays.FUNCTIONS,
-    **dtype_containers.FUNCTIONS, **half_functions.FUNCTIONS,
+    **dtype_containers.FUNCTIONS, **half_functions.FUNCTIONS, **tensor_loops.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
@@ -112,6 +114,8 @@ def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
     found = sum_uses.operation(run, key, arguments, node)
     if found is None:
         found = half_values.called(run, key, arguments, rows.call_row(lib, run, function, arguments, node), node)
+        found = positions.after_function(run, key, arguments, found)
+        found = arrays.after_function(run, key, arguments, found, node)
     if found is not None:
         return found
     return _construct(lib, run, function, arguments, node)

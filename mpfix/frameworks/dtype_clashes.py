@@ -60,7 +60,9 @@ def clashes_in_layers(program: Program) -> tuple[tuple[Clash, ...], ...]:
     """Clashes in the `call` of layers and models and between layers of functional models, by what fixed the dtype."""
     found: dict[tuple[Place, str], list[Clash]] = {}
     for clash in dtype_clashes(program):
-        if clash.policy is not None and clash.maker is not None and clash.how is not None and _is_in_model(clash):
+        if clash.policy is None or clash.maker is None or clash.how is None or not _is_in_model(clash):
+            continue
+        if _is_meant_in_half(clash):
             found.setdefault((clash.maker, clash.how), []).append(clash)
     return tuple(tuple(same) for same in found.values())
 
@@ -68,6 +70,11 @@ def clashes_in_layers(program: Program) -> tuple[tuple[Clash, ...], ...]:
 def _is_in_model(clash: Clash) -> bool:
     half = clash.half
     return clash.in_call or (isinstance(half, Record) and half.get("symbolic") == TRUE_VALUE)
+
+
+def _is_meant_in_half(clash: Clash) -> bool:
+    """Whether the half side is what a layer may compute in; in one of float32 it is the half side that has strayed."""
+    return not clash.in_call or clash.half_dtype in _computed_in(clash)
 
 
 @fact
@@ -88,10 +95,14 @@ def clashes_of_uncast_weights(program: Program) -> tuple[Clash, ...]:
 
 
 def _computes_in(clash: Clash, dtype: str) -> bool:
+    found = _computed_in(clash)
+    return bool(found) and all(one == dtype for one in found)
+
+
+def _computed_in(clash: Clash) -> list[object]:
+    """What the policy of the layer computes in, in each case; None where nobody knows."""
     names = alternatives(clash.policy.get("name"), clash.guard) if clash.policy is not None else []
-    return bool(names) and all(
-        isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) == dtype for _, one in names
-    )
+    return [COMPUTE_DTYPES.get(one.value, one.value) if isinstance(one, Constant) else None for _, one in names]
 
 
 @fact

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks import dtypes
 from mpfix.frameworks.handlers import Functions, Method, Methods
+from mpfix.frameworks.tensor_loops import element
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.library import Event
@@ -16,14 +17,11 @@ from mpfix.semantic.run import Run
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import (
     NONE,
-    TRUE_VALUE,
     Arguments,
     At,
-    Choice,
     Library,
     Object,
     Record,
-    Sequence,
     Unknown,
     Value,
     widened,
@@ -85,6 +83,8 @@ def note_put(run: Run, dtype: Value, maker: Place, value: Value, node: ast.AST) 
     policy = run.get(scope, "policy") if isinstance(scope, Object) else NONE
     if policy == NONE and isinstance(value, Record):
         policy = value.get("policy")
+    if policy == NONE:
+        policy = run.get_global("policy") or NONE
     run.emit(ContainerFilled(node, dtype, maker, value, value_dtype, scope, policy))
 
 
@@ -119,24 +119,13 @@ def _take(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, no
 # -- functions that call one for each element
 
 
-def _element(run: Run, elements: Value, node: ast.AST) -> Value:
-    """What a function gets of each element of a tensor, or of several."""
-    elements = widened(elements)
-    if isinstance(elements, Record):
-        return elements.having({"flat": TRUE_VALUE}) if elements.kind == "tensor" else elements
-    content = list_content(run, elements) if not isinstance(elements, (Choice, Unknown)) else None
-    if content is not None:
-        return Sequence(tuple(_element(run, one, node) for one in content.items), content.open)
-    return Unknown(("element", elements), f"an element of {elements}")
-
-
 def _map(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     """`tf.map_fn(f, elems, dtype=...)`: every result must have the dtype that was said."""
     called, elements = arguments.get(0, "fn"), arguments.get(1, "elems")
     if called is None or elements is None:
         return run.unknown(node)
     with run.contained():
-        result = run.call(called, Arguments((_element(run, elements, node),)), node)
+        result = run.call(called, Arguments((element(run, elements, node),)), node)
         given = arguments.keyword("fn_output_signature") or arguments.get(2, "dtype")
         if given is None or given == NONE:
             return run.unknown(node)

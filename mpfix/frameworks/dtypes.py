@@ -22,6 +22,7 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     Arguments,
+    At,
     Bound,
     Choice,
     Constant,
@@ -84,11 +85,14 @@ _NAMES_OF_DTYPES = frozenset(Library(f"builtins.str.{name}") for name in ("name"
 """Attributes of a dtype that name it again."""
 
 
-def how_named(dtype: Value, otherwise: str) -> str:
-    """Why a call that was given a dtype has it."""
+def given(dtype: Value, otherwise: str, place: Place, **properties: Value) -> Record:
+    """The `dtype source` of a call that was given a dtype; `named` is where `self.dtype` or `floatx` named it."""
     known = [one for _, one in dtype if isinstance(one, Constant)] if isinstance(dtype, Choice) else [dtype]
     ways = {one.how if isinstance(one, NamedDtype) else otherwise for one in known}
-    return ways.pop() if len(ways) == 1 else otherwise
+    named = [one.place for one in known if isinstance(one, NamedDtype)]
+    if len(ways) > 1 or not named:
+        return source(otherwise, place, **properties)
+    return source(ways.pop(), place, named=At(named[0]), **properties)
 
 
 def dtype_of(run: Run, value: Value) -> Value:

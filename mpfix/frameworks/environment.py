@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mpfix.frameworks import flag_defaults
 from mpfix.frameworks.half_values import known_number
 from mpfix.frameworks.handlers import Functions, Method, Methods
 from mpfix.frameworks.keys import canonical, public_names
@@ -329,9 +330,11 @@ FUNCTIONS: Functions = {
     "os.putenv": _put,
     "argparse.ArgumentParser": _parser,
     "tensorflow.distribute.has_strategy": _has_strategy,
+    **flag_defaults.FUNCTIONS,
 }
 METHODS: Methods = {
     **{("version", name): _text_method(name) for name in TEXT_METHODS},
     ("parser", "parse_args"): _arguments,
     ("parser", "parse_known_args"): _known_arguments,
+    **flag_defaults.METHODS,
 }

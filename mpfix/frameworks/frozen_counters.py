@@ -28,6 +28,10 @@ EAGER = frozenset(
      "tensorflow.compat.v1.disable_eager_execution"}
 )  # fmt: skip
 
+CONDITIONALS = frozenset(
+    {"tensorflow.cond", "tensorflow.case", "tensorflow.switch_case", "keras.ops.cond", "keras.ops.switch"}
+)
+
 
 @dataclass(frozen=True)
 class FrozenTest:
@@ -61,7 +65,7 @@ def _frozen(program: Program, update: Update) -> FrozenTest | None:
     numbers = [one for one in _counters(update) if isinstance(one, Loop)]
     if any(is_variable(one) for one in _counters(update)):
         around = [one for one in tests if _reads(one)]
-        if is_converted or not around:
+        if is_converted or not around or _is_chosen_by_call(program, update):
             return None
         return FrozenTest(update, Place(module, around[-1]), "", tracer, True)
     names = {one.name for one in numbers if _is_outside(one.loop, inner)} | _targets(update, inner)
@@ -88,6 +92,17 @@ def _traced_part(program: Program, update: Update) -> tuple[tuple[FunctionNode, 
 
 def _starts_fit(program: Program, place: Place) -> bool:
     return place in fit_calls(program) or isinstance(place.node, ast.FunctionDef)
+
+
+def _is_chosen_by_call(program: Program, update: Update) -> bool:
+    """Whether a conditional of the library leads to the update: the `if`s around it may test plain values."""
+    calls = [one.node for one in update.occurrence.chain if isinstance(one.node, ast.Call)]
+    return any(
+        canonical(use.qualified).name in CONDITIONALS and any(use.call is one for one in calls)
+        for module in program.names
+        for use in module.names.uses
+        if use.call is not None
+    )
 
 
 # -- what a window depends on

@@ -28,7 +28,7 @@ def _count(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments,
     if given is None or given == NONE:
         return None
     dtype = run.each(given, dtypes.as_dtype)
-    properties = {"dtype": dtype, "dtype by": dtypes.source(dtypes.how_named(dtype, "literal"), run.place(node))}
+    properties = {"dtype": dtype, "dtype by": dtypes.given(dtype, "literal", run.place(node))}
     if isinstance(counted, Record) and counted.get("rank") != NONE:
         properties["rank"] = counted.get("rank")
     count = Record("tensor", run.place(node), properties)

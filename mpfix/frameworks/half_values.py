@@ -144,7 +144,7 @@ def _remembering(run: Run, how: str, left: Value, right: Value, result: Value | 
     number = number_of(right) if number_of(right) is not None else number_of(left)
     marks["added"] = Constant(number) if how in ("Add", "Sub") and number is not None else NONE
     marks["added at"] = marks["computed at"] if marks["added"] != NONE else NONE
-    before = widened(left)
+    before = next((one for one in (widened(left), widened(right)) if isinstance(one, Record)), NONE)
     marks["computed of"] = before.get("computed") if isinstance(before, Record) else NONE
     if isinstance(before, Record) and how in ELEMENTWISE:
         marks |= {name: before.get(name) for name in ("rank", "reduced") if before.get(name) != NONE}
@@ -171,11 +171,22 @@ def _is_bounded(how: str, left: Value, right: Value, number: float | None) -> bo
     """Whether a result is bounded above, as its author meant: limited, negated, or shifted by a maximum."""
     if how in BOUNDED:
         return True
-    if how in ("Mult", "Div") and number is not None and number < 0:
+    if how in ("Mult", "Div") and ((number is not None and number < 0) or is_negated(left) or is_negated(right)):
         return True
     if how == "Sub" and _is_peak(widened(right)):
         return True
     return how in SHIFTING and number is not None and (is_bounded(left) or is_bounded(right))
+
+
+def is_negated(value: Value) -> bool:
+    """Whether a number that nobody knows is the opposite of another one, as `-math.log(10000.0) / size` is."""
+    match widened(value):
+        case Unknown(origin=("operator", "USub", *_)):
+            return True
+        case Unknown(origin=("operator", "Mult" | "Div", Value() as left, Value() as right)):
+            negative = [is_negated(one) or (number_of(one) or 0.0) < 0 for one in (left, right)]
+            return negative[0] != negative[1]
+    return False
 
 
 def bounded_by(value: Value) -> Value:

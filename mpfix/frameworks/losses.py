@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import double_divisions, dtypes, half_values, labels, loss_divisions, operations
+from mpfix.frameworks import double_divisions, dtypes, half_values, labels, loss_divisions, operations, positions
 from mpfix.frameworks.events import LossComputed
 from mpfix.frameworks.gradients import divided
 from mpfix.frameworks.handlers import Function, Functions, Methods
@@ -163,7 +163,8 @@ def compute(
 def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
     """Operators on tensors: dtype and meaning of the loss stay, an activation does not."""
     double_divisions.note_divided(lib, run, name, operands, node)
-    return half_values.operated(run, name, operands, _arithmetic(lib, run, name, operands, node), node)
+    found = half_values.operated(run, name, operands, _arithmetic(lib, run, name, operands, node), node)
+    return positions.after_operator(run, name, operands, found)
 
 
 def _arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:

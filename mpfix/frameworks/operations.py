@@ -50,13 +50,14 @@ def note(run: Run, operation: str, operands: tuple[Value, ...], node: ast.AST, *
             first = one, dtype, index
         elif dtype != first[1] and (dtypes.may_be_half(dtype) or dtypes.may_be_half(first[1])):
             scope = run.get_global(dtypes.SCOPE) or NONE
-            policy = run.get(scope, "policy") if isinstance(scope, Object) else _policy(first[0], one)
+            policy = run.get(scope, "policy") if isinstance(scope, Object) else policy_of(first[0], one)
             run.emit(
                 DtypesMet(node, operation, first[0], one, first[1], dtype, promotes, scope, policy, (first[2], index))
             )
 
 
-def _policy(*operands: Value) -> Value:
+def policy_of(*operands: Value) -> Value:
+    """The policy of the first operand that has one; None (the constant) where none has."""
     records = (one for one in operands if isinstance(one, Record))
     return next((one.get("policy") for one in records if one.get("policy") != NONE), NONE)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mpfix.frameworks import blends, dtypes, layers, operations, optimizers, policies, sums
+from mpfix.frameworks import blends, dtypes, layers, operations, optimizers, policies, positions, sums
 from mpfix.frameworks.events import LogTaken
 from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.scales import OF_GRADIENTS, scale_of
@@ -208,8 +208,8 @@ def _made(run: Run, row: Row, key: str, first: Value, arguments: Arguments, node
     """A tensor that no argument's meaning goes into; a number stays the number it is."""
     dtype = _dtype(run, row, first, arguments)
     given = arguments.get(row.args.index("dtype"), "dtype") if "dtype" in row.args else None
-    how = "default" if given is None else dtypes.how_named(dtype, "literal")
-    by = dtypes.source(how, run.place(node), **_takes(row))
+    place, takes = run.place(node), _takes(row)
+    by = dtypes.source("default", place, **takes) if given is None else dtypes.given(dtype, "literal", place, **takes)
     if row.passes == "none" and row.args[:1] == ("value",) and isinstance(first, Constant):
         return dtypes.NumberTensor(first.value, dtype, by) if _is_float(first, given) else first
     properties: dict[str, Value] = {"dtype": dtype, "dtype by": by}
@@ -249,8 +249,9 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
         of_loss = row.passes == "elements" and tensor.get("loss at") != NONE
         names = tensor.properties if of_loss else OF_ELEMENTS
         properties |= {name: tensor.get(name) for name in names if name != "dtype" and tensor.get(name) != NONE}
-    elif row.passes == "values" and scale_of(value) != NONE:
-        properties["scaled"] = scale_of(value)
+    elif row.passes == "values":
+        properties |= {"scaled": scale_of(value)} if scale_of(value) != NONE else {}
+        properties |= positions.held(positions.first_item(run, value))
     if by != NONE:
         properties |= {"dtype by": by, "derived": TRUE_VALUE}
     if key.startswith("numpy."):
@@ -281,7 +282,7 @@ def _dtype_by_call(run: Run, row: Row, value: Value, dtype: Value, arguments: Ar
     """What fixed the dtype: the call where it was given one or just a number, else what fixed that of the operand."""
     given = arguments.get(row.args.index("dtype"), "dtype") if "dtype" in row.args else None
     if given is not None and given != NONE:
-        return dtypes.source(dtypes.how_named(dtype, "literal"), run.place(node), **_takes(row))
+        return dtypes.given(dtype, "literal", run.place(node), **_takes(row))
     if isinstance(value, Constant) and not isinstance(value, dtypes.NumberTensor):
         return dtypes.source("number", run.place(node)) if isinstance(value.value, float) else NONE
     if row.dtype[-1:] in (("float32",), ("floatx",)) and isinstance(dtype, Constant):

@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import dtypes, host_casts
+from mpfix.frameworks import dtypes, host_casts, positions
 from mpfix.frameworks.events import Cast
 from mpfix.frameworks.handlers import Function, Functions, Methods
 from mpfix.frameworks.keys import canonical
@@ -24,6 +24,7 @@ from mpfix.semantic.values import (
     Library,
     Object,
     Record,
+    Sequence,
     Value,
     widened,
 )
@@ -56,8 +57,9 @@ def cast(run: Run, operand: Value, dtype: Value, node: ast.AST) -> Value:
     host_casts.note_cast(run, dtype, node)
     before = dtypes.dtype_of(run, operand)
     is_assumed = isinstance(operand, Record) and operand.get("call input") != NONE
-    by = dtypes.source(
-        dtypes.how_named(dtype, "cast"),
+    by = dtypes.given(
+        dtype,
+        "cast",
         run.place(node),
         position=Constant(1),
         of=before,
@@ -76,6 +78,7 @@ def cast(run: Run, operand: Value, dtype: Value, node: ast.AST) -> Value:
             "array": NONE,
             "cast at": At(run.place(node)),
             "cast from": properties.get("dtype", NONE),
+            **positions.held(one, run.place(node) if dtypes.may_be_half(dtype) else None),
         }
         return Record("tensor", run.place(node), {**properties, **changed})
 
@@ -98,22 +101,6 @@ def tensor_item(run: Run, tensor: Record, node: ast.AST) -> Value:
 
 
 # -- control flow and callbacks
-
-
-def _cond(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-    """`tf.cond(pred, true_fn, false_fn)`: each function under its side of the predicate."""
-    from mpfix.semantic.conditions import truth_guards
-    from mpfix.semantic.guards import TRUE
-
-    pred = arguments.get(0, "pred") or run.unknown(node)
-    yes, no = truth_guards(run, pred)
-    results = []
-    for guard, branch in ((yes, arguments.get(1, "true_fn")), (no, arguments.get(2, "false_fn"))):
-        path = run.under(guard) if guard is not None else None
-        if branch is not None and guard is not None and path is not None:
-            with run.on_path(path), run.contained():
-                results.append((guard or TRUE, run.call(branch, Arguments(), node)))
-    return run.merge(results) or run.unknown(node)
 
 
 def _equal(name: str) -> Function:
@@ -144,24 +131,30 @@ def _traced(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments
 
 
 def _range(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    def counted(dtype: Value) -> dict[str, Value]:
+        place = run.place(node) if dtypes.may_be_half(dtype) else None
+        return positions.held(positions.of_range(run, arguments, Sequence(())), place)
+
     dtype = arguments.keyword("dtype")
     if dtype is not None and dtype != NONE:
         named = run.each(dtype, dtypes.as_dtype)
         if not isinstance(named, Constant) or named.value in dtypes.FLOATS:
-            by = dtypes.source(dtypes.how_named(named, "literal"), run.place(node))
-            return Record("tensor", run.place(node), {"dtype": named, "dtype by": by})
+            by = dtypes.given(named, "literal", run.place(node))
+            return Record("tensor", run.place(node), {"dtype": named, "dtype by": by, **counted(named)})
     limits = [dtypes.dtype_of(run, one) for one in arguments.positional]
     if any(isinstance(one, Constant) and isinstance(one.value, float) for one in arguments.positional):
         by = dtypes.source("number", run.place(node))
-        return Record("tensor", run.place(node), {"dtype": Constant("float32"), "dtype by": by})
+        return Record("tensor", run.place(node), {"dtype": Constant("float32"), "dtype by": by, **counted(NONE)})
     if any(isinstance(one, Constant) and one.value in dtypes.FLOATS for one in limits):
         met = dtypes.joined(run, arguments.positional)
-        return Record("tensor", run.place(node), met.properties() if met is not None else {})
-    return run.call(Library("builtins.range"), Arguments(arguments.positional), node)
+        joined = met.properties() if met is not None else {}
+        return Record("tensor", run.place(node), joined | counted(joined.get("dtype", NONE)))
+    made = run.call(Library("builtins.range"), Arguments(arguments.positional), node)
+    return positions.of_range(run, arguments, made)
 
 
 def _call_first(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
-    """`tf.map_fn(f, ...)`, `tf.while_loop`, `tf.py_function`: what it is given is called with unknown arguments."""
+    """`tf.py_function` and its like: what it is given is called with unknown arguments."""
     from mpfix.semantic.calls import call_back
 
     call_back(run, arguments, node)
@@ -194,8 +187,6 @@ FUNCTIONS: Functions = {
     "tensorflow.cast": _cast,
     "keras.ops.cast": _cast,
     "keras.backend.cast": _cast,
-    "tensorflow.cond": _cond,
-    "keras.ops.cond": _cond,
     "tensorflow.equal": _equal("Eq"),
     "tensorflow.not_equal": _equal("NotEq"),
     "tensorflow.greater_equal": _equal("GtE"),
@@ -205,7 +196,8 @@ FUNCTIONS: Functions = {
     "tensorflow.function": _traced,
     "tensorflow.autograph.experimental.do_not_convert": _traced,
     "tensorflow.range": _range,
-    "tensorflow.while_loop": _call_first,
+    "keras.ops.arange": _range,
+    "keras.backend.arange": _range,
     "tensorflow.py_function": _call_first,
     "tensorflow.numpy_function": _call_first,
     "tensorflow.nest.map_structure": _map_structure,

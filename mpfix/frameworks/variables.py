@@ -42,10 +42,12 @@ class VariableMade(Event):
 
 @record
 class VariableAdded(Event):
-    """Something was added to a variable, whatever it is."""
+    """Something was added to a variable, whatever it is; `initial` is what the variable was made of."""
 
     variable: Object
     by: Value
+    dtype: Value
+    initial: Value
 
 
 @record
@@ -90,7 +92,7 @@ def _assign_add(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
     half_statistics.note_assigned(run, receiver, "assign_add", given, node)
     added = gradients_of(lib, run, given, node) if given is not None else NONE
     if isinstance(receiver, Object):
-        run.emit(VariableAdded(node, receiver, given or NONE))
+        run.emit(VariableAdded(node, receiver, given or NONE, run.get(receiver, "dtype"), run.get(receiver, "initial")))
         run.each(added, lambda one: _note_added(run, receiver, one, node))
     return receiver
 

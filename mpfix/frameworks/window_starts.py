@@ -58,6 +58,9 @@ def _holds_count(value: Hashable, depth: int = 0) -> bool:
             return True
         case Record():
             return _holds_count(value.get("of"), depth + 1)
+        case Unknown(origin=("stable", *_)):
+            # flags are the same all the time, whatever parsed them
+            return False
         case Unknown() if depth < MAX_DEPTH:
             return value.origin[0] == "loop" or any(_holds_count(one, depth + 1) for one in value.origin[1:])
     return False

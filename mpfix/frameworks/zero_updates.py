@@ -11,7 +11,7 @@ from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Case, Program, cases_of, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Object, Record, Value
+from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Object, Record, Unknown, Value
 
 MOVING = frozenset({"adam", "adamw", "adamax", "nadam", "lion", "lamb"})
 """Optimizers with a momentum: the weights move on with gradients of zero."""
@@ -22,13 +22,22 @@ DECAYING = frozenset({"rmsprop", "adadelta"})
 
 @record
 class ZeroUpdate:
-    """An update between windows whose gradients are `zeros`; `moves` is whether it changes weights all the same."""
+    """An update between windows whose gradients are `zeros`.
+
+    `optimizer` is the class of what applies them; None for one that is chosen elsewhere. `moves` is whether weights
+    change all the same.
+    """
 
     case: Case[Applied]
     guard: Guard
     zeros: Place
-    optimizer: str
+    optimizer: str | None
     moves: bool
+
+    @property
+    def apart(self) -> bool:
+        """Whether the zeros come from another module than the update."""
+        return self.zeros.module is not self.case.place.module
 
 
 @fact
@@ -51,8 +60,9 @@ def _zero_updates(program: Program, cases: list[Case[Applied]]) -> Iterator[Zero
         between = between_windows(program, case.occurrence, case.guard)
         zeros = case.value("gradients")
         name = _name(case)
-        if _is_zero(case) and between and isinstance(zeros, Record) and name is not None:
-            yield ZeroUpdate(case, case.guard - between, zeros.place, name, name.lower() not in DECAYING)
+        remembers = name is not None or _is_chosen_elsewhere(case)
+        if _is_zero(case) and between and isinstance(zeros, Record) and remembers:
+            yield ZeroUpdate(case, case.guard - between, zeros.place, name, (name or "").lower() not in DECAYING)
             return
 
 
@@ -60,10 +70,21 @@ def _is_zero(case: Case[Applied]) -> bool:
     return case.value("gradients.zeros") == TRUE_VALUE
 
 
+def _optimizer(case: Case[Applied]) -> Value:
+    """What applies the zeros, without the loss scale around it."""
+    inner = case.value("state.inner")
+    return inner if isinstance(case.value("optimizer"), Object) and inner != NONE else case.value("optimizer")
+
+
+def _is_chosen_elsewhere(case: Case[Applied]) -> bool:
+    """Whether the step takes whatever optimizer it is given: of all there are, plain SGD alone has no state."""
+    optimizer = _optimizer(case)
+    return isinstance(optimizer, Unknown) and not optimizer.cut
+
+
 def _name(case: Case[Applied]) -> str | None:
     """The class of an optimizer that remembers earlier gradients; None for others and where nobody knows."""
-    inner = case.value("state.inner")
-    optimizer = inner if inner != NONE else case.value("optimizer")
+    optimizer = _optimizer(case)
     name = optimizer.key.rpartition(".")[2] if isinstance(optimizer, Object) and optimizer.cls is None else ""
     if name.lower() in MOVING | DECAYING:
         return name

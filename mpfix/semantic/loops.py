@@ -125,11 +125,16 @@ def run_loop(run: Run, key: LoopKey, body: Callable[[], None], *, counted: bool)
     entry, born, mark = run.path, run.store.serial, len(run.exits)
     journal: Journal = {}
     run.store.journals.append(journal)
+    pools = run.pools
+    if not run.muted:
+        # what is made while a loop is learnt is not what it makes for good: it takes no object's place
+        run.pools = {}
     run.muted += 1
     try:
         body()
     finally:
         run.muted -= 1
+        run.pools = pools
         run.store.journals.pop()
     run.path = entry
     if run.muted:

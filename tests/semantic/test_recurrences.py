@@ -56,6 +56,20 @@ def test_values_that_a_loop_changes_vary_in_it() -> None:
     ]
 
 
+def test_what_is_made_while_loops_are_learnt_takes_no_place_of_what_they_make() -> None:
+    assert story(
+        """
+        for a in lib.data():
+            for b in lib.data():
+                for c in lib.data():
+                    for d in lib.data():
+                        made = []
+                        made.append(d)
+                        lib.show(made[0])
+        """
+    ) == ["d in a loop in a loop in a loop in a loop"]
+
+
 def test_a_value_reset_in_an_outer_loop_varies_in_the_inner_one() -> None:
     assert story(
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.zero_updates import zero_updates
+from mpfix.frameworks.zero_updates import ZeroUpdate, zero_updates
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 
@@ -16,15 +16,24 @@ REASON = "the update must be left out between the windows, which changes how the
 def zero_gradient_update(program: Program) -> Iterator[Finding]:
     """Updates in every micro batch that get zeros until the window is full."""
     for update in zero_updates(program):
-        harm = (
-            "moves the weights and its averages decay"
-            if update.moves
-            else "lets its mean of squares decay, and the next update is too large"
-        )
+        made = Evidence(update.zeros, "the zeros are made here")
+        applied = Evidence(update.case.place, "they are applied here")
         yield Finding(
-            update.case.place,
-            f"`{update.optimizer}` gets zeros until the window is full: each such update {harm}",
-            evidence=(Evidence(update.zeros, "the zeros are made here"),),
+            update.zeros if update.apart else update.case.place,
+            f"{_subject(update)} gets zeros until the window is full: {_harm(update)}",
+            evidence=(applied if update.apart else made,),
             guard=update.guard,
             unfixable_reason=REASON,
         )
+
+
+def _subject(update: ZeroUpdate) -> str:
+    return "the optimizer" if update.optimizer is None else f"`{update.optimizer}`"
+
+
+def _harm(update: ZeroUpdate) -> str:
+    if update.optimizer is None:
+        return "any but plain SGD moves the weights or forgets its averages in each such update"
+    if update.moves:
+        return "each such update moves the weights and its averages decay"
+    return "each such update lets its mean of squares decay, and the next update is too large"

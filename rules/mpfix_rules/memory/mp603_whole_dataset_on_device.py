@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.arrays import FEEDING, device_copies
+from mpfix.frameworks.device_tensors import device_tensors
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix_rules.repairs.devices import on_host
@@ -14,12 +15,14 @@ GIB = 2**30
 LARGE = GIB
 """Bytes from which on a copy matters beside a model and its activations."""
 
+MADE_THERE = "the samples must be made batch by batch, by the dataset itself"
 WORDS = ("from_tensor", "fit", "evaluate", "predict", "constant", "convert_to_tensor", "Variable")
 
 
 @rule("MP603", "whole-dataset-on-device", severity=Severity.WARNING, words=WORDS, fixable=True)
 def whole_dataset_on_device(program: Program) -> Iterator[Finding]:
-    """Arrays of more than a gigabyte that become one tensor on the device in force."""
+    """Data sets of more than a gigabyte that are one tensor on the device in force."""
+    yield from _made_there(program)
     for copy in device_copies(program):
         if copy.size < LARGE:
             continue
@@ -32,4 +35,20 @@ def whole_dataset_on_device(program: Program) -> Iterator[Finding]:
             guard=copy.occurrence.guard,
             fix=fix,
             unfixable_reason=reason,
+        )
+
+
+def _made_there(program: Program) -> Iterator[Finding]:
+    """Tensors that TensorFlow itself makes on the device."""
+    for tensor in device_tensors(program):
+        if tensor.size < LARGE:
+            continue
+        what = f"`{tensor.by.rpartition('.')[2]}`"
+        when = " with the default options" if tensor.by_default else ""
+        yield Finding(
+            tensor.place,
+            f"{what} makes one tensor of {tensor.size / GIB:.1f} GiB on the GPU{when}, whatever the batch size",
+            evidence=(Evidence(tensor.given, "it is the data set here"),),
+            guard=tensor.guard,
+            unfixable_reason=MADE_THERE,
         )

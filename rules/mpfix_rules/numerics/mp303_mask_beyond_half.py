@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
@@ -21,7 +22,7 @@ def mask_beyond_half(program: Program) -> Iterator[Finding]:
     for one in half_operations(program, "Mult", "Add", "Sub", "where"):
         if one.dtype != "float16" or one.number is None or abs(one.number) < FLOAT16_INFINITE:
             continue
-        if one.computed != "ones":
+        if one.computed != "ones" and not _is_meant(one):
             message, severity, fix = _judged(program, one)
             yield Finding(
                 one.place,
@@ -32,6 +33,11 @@ def mask_beyond_half(program: Program) -> Iterator[Finding]:
                 fix=fix,
                 unfixable_reason=None if fix is not None else "what the number stands for is not known",
             )
+
+
+def _is_meant(one: HalfOperation) -> bool:
+    """Whether the sum is as infinite in float32: only a product makes NaN of a minus infinity."""
+    return one.how in ("Add", "Sub") and one.number is not None and math.isinf(one.number)
 
 
 def _judged(program: Program, one: HalfOperation) -> tuple[str, Severity, FixIntent | None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
+from mpfix.frameworks.half_counters import half_counters
 from mpfix.frameworks.half_facts import HalfOperation, half_operations, has_many_axes, is_large_count, is_large_sum
-from mpfix.rule import Finding, rule
+from mpfix.frameworks.labels import EXACT
+from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix.semantic.values import NONE
 from mpfix_rules.repairs.float32_sums import summed_in_float32
@@ -17,6 +19,8 @@ COUNT = "a count of many elements in float16: infinite beyond 65504, in steps of
 SQUARES = "a mean of squares in float16: squares are infinite from 256 on, the gradient is 0 from 65520 elements on"
 UNCAST = "what is summed has no place for a cast"
 MEETS = "what the count meets must be in float32 as well"
+TOTAL = "a running total in {}: it stops growing, at {} where ones are added"
+STAYS = "what the total meets must have its dtype as well"
 MEAN = "a mean over many elements in float16: its gradient is 0 from 65520 elements on"
 
 
@@ -36,6 +40,19 @@ def half_big_sum(program: Program) -> Iterator[Finding]:
             guard=one.guard,
             fix=fix,
             unfixable_reason=None if fix is not None else MEETS if one.how == "count" else UNCAST,
+        )
+    yield from _totals(program)
+
+
+def _totals(program: Program) -> Iterator[Finding]:
+    """Counters and totals that a variable in half keeps."""
+    for one in half_counters(program):
+        yield Finding(
+            one.maker,
+            TOTAL.format(one.dtype, EXACT[one.dtype]),
+            evidence=(Evidence(one.added, "it is added to here"),),
+            guard=one.guard,
+            unfixable_reason=STAYS,
         )
 
 

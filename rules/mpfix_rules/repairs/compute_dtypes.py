@@ -14,9 +14,9 @@ from mpfix.frameworks.half_statistics import WeightAssigned
 from mpfix.frameworks.surroundings import FunctionNode, function_around, holds
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, ReplaceExpression, SetKeyword, WrapExpression
 from mpfix.rule import Evidence, Finding, FixIntent
-from mpfix.semantic.program import Case, Program
+from mpfix.semantic.program import Case, Program, alternatives
 from mpfix.semantic.syntax import Module, Place
-from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Object, Record, Value
+from mpfix.semantic.values import NONE, TRUE_VALUE, At, Constant, Object, Record, Value
 from mpfix_rules.repairs.heads import policy_evidence
 from mpfix_rules.repairs.places import is_path, shown, source, statement_of
 
@@ -26,6 +26,7 @@ MEANT = "a half tensor is cast to float32: which of the two sides its author wan
 OTHERS = "the container gets tensors of other dtypes too"
 RAISES = "TensorFlow does not mix the two and raises an error"
 PROMOTES = "the result is {fixed}, the rest of the layer leaves half precision"
+NAMED = "its dtype is asked for here"
 RANGES = ("range", "linspace", "arange")
 """Functions whose results half precision may not hold apart: they are cast where they are used."""
 
@@ -59,15 +60,31 @@ def judged(program: Program, hows: frozenset[str], what: str) -> Iterator[Findin
         harm = (PROMOTES if first.promotes else RAISES).format(fixed=first.fixed_dtype)
         text = what.format(shown=shown(first.maker.node), fixed=first.fixed_dtype)
         repair = repaired(program, clashes)
+        place, made = _to_blame(program, first, first.maker)
         yield Finding(
-            first.maker,
+            place,
             f"{text} and meets a {first.half_dtype} tensor: {harm}",
-            evidence=evidence_of(clashes),
+            evidence=(*made, *evidence_of(clashes)),
             guard=first.guard,
             severity=Severity.NOTE if first.promotes else None,
             fix=repair.fix,
             unfixable_reason=repair.reason,
         )
+
+
+def _to_blame(program: Program, clash: Clash, maker: Place) -> tuple[Place, tuple[Evidence, ...]]:
+    """Where to show a clash: at the maker, unless a function of several statements was told the dtype by another one.
+
+    It is right for any dtype; then the clash is shown where both meet.
+    """
+    given = clash.source.get("named") if clash.source is not None else NONE
+    named = next((one for _, one in alternatives(given, clash.guard) if isinstance(one, At)), None)
+    around = function_around(program, maker)
+    if named is None or around is function_around(program, named.place):
+        return maker, ()
+    if around is None or isinstance(around, ast.Lambda) or isinstance(around.body[0], ast.Return):
+        return maker, (Evidence(named.place, NAMED),)
+    return clash.place, (Evidence(maker, f"{shown(maker.node)} is made here"), Evidence(named.place, NAMED))
 
 
 def repaired(program: Program, clashes: Sequence[Clash]) -> Repair:
