@@ -137,6 +137,42 @@ def test_objects_that_a_program_leaves_unused_are_seen_under_its_policy(
     assert [(item.code, item.span.filename) for item in report.diagnostics] == [("MP405", "trainer.py")]
 
 
+def test_objects_made_before_the_policy_are_not_seen_under_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "main.py").write_text(
+        "import keras\n\n\nclass Builder:\n    def build(self):\n"
+        "        model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
+        "        model.compile('adam', 'categorical_crossentropy')\n        return model\n\n\n"
+        "search(Builder())\nother = keras.Sequential([keras.layers.Dense(2)])\n"
+        "other.compile('sgd', 'mse')\nother.fit(x, y)\n"
+        "keras.mixed_precision.set_global_policy('mixed_float16')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "3"'))
+
+    assert not report.diagnostics
+
+
+def test_tests_run_under_the_policy_that_their_imports_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text(
+        "import keras\n\nkeras.mixed_precision.set_global_policy('mixed_float16')\n"
+    )
+    (tmp_path / "pkg" / "models.py").write_text(
+        "import keras\n\n\ndef build():\n"
+        "    model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
+        "    model.compile('adam', 'categorical_crossentropy')\n    return model\n"
+    )
+    (tmp_path / "test_models.py").write_text(
+        "from pkg.models import build\n\n\ndef test_it():\n    build().fit(x, y)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    report = mpfix.check(["."], parse_settings('keras = "3"'))
+
+    assert [(item.code, item.guard) for item in report.diagnostics] == [("MP301", None)]
+
+
 def test_a_program_that_leaves_the_policy_of_a_module_it_imports_stays_in_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,13 +50,19 @@ class Ambient:
         policy = self._policy
         if is_test(function):
             own = [one for one in self._found if _is_set_for_tests(one, function.module)]
-            policy = ambient_policy(run, own, self._default) or self._default
+            left = self._left_by(run, function.module)
+            policy = ambient_policy(run, own, left) or left
         elif is_test_file(function.module):
             own = [one for one in self._found if not _is_of_other_tests(one, function.module)]
             if len(own) < len(self._found):
                 policy = ambient_policy(run, own, self._default) or self._default
         if run.get_global("policy") is not policy:
             run.set_global("policy", policy)
+
+    def _left_by(self, run: Run, module: Module) -> Value:
+        """The policy in force once a module's body has run, with all that it imports."""
+        cells = run.effects.get(module, {}).get("policy")
+        return (run.pick(cells) if cells else None) or self._default
 
 
 def _policies_set(occurrences: tuple[Occurrence, ...]) -> list[Occurrence]:

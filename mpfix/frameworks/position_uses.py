@@ -40,7 +40,8 @@ def position_uses(program: Program) -> tuple[PositionUse, ...]:
 
 def _operations(program: Program) -> Iterator[PositionUse]:
     for one in half_operations(program, "FloorDiv", "Mod"):
-        if not one.is_right and _passes(one.tensor, EXACT[one.dtype]):
+        # `i // 2` is the pair of a feature, and nobody has thousands of those
+        if not one.is_right and one.number != 2 and _passes(one.tensor, EXACT[one.dtype]):
             yield PositionUse(one.place, _made(one.tensor, one.place), one.guard, one.dtype, "index", one.policy)
     for one in half_operations(program, "tanh"):
         is_angle = one.key.rpartition(".")[2] in ANGLES and one.tensor.get("rated") == TRUE_VALUE

@@ -84,6 +84,8 @@ def instantiate(run: Run, cls: Class, arguments: Arguments, node: ast.AST) -> Va
     pool.append(instance)
     if cls.node not in run.instances:
         run.instances[cls.node] = instance
+        if run.library.has_set_state(run):
+            run.made_in_state.add(cls.node)
         for base in cls.mro():
             run.heirs.setdefault(base.node, instance)
     bases = cls.library_bases()

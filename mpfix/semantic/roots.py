@@ -149,8 +149,9 @@ class _Gathered:
 def _run_root(run: Run, module: Module, name: str) -> RootTrace:
     before = frozenset(run.instances)
     _run_module(run, module, name)
-    if run.library.has_set_state(run):
-        _use_objects(run, module, [owner for owner in run.instances if owner not in before])
+    left = [owner for owner in run.instances if owner in run.made_in_state and owner not in before]
+    if left:
+        _use_objects(run, module, left)
     _finish(run, module)
     return trace_of(run)
 

@@ -101,6 +101,8 @@ class Run:
         self.classes: dict[ast.AST, Value] = {}
         self.instances: dict[ast.AST, Object] = {}
         """The first instance of each class."""
+        self.made_in_state: set[ast.AST] = set()
+        """Classes whose first instance was made after the program changed the library's global state."""
         self.heirs: dict[ast.AST, Object] = {}
         """The first instance of each class or of one that inherits from it."""
         self.trying = 0

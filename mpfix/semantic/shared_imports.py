@@ -18,8 +18,8 @@ from mpfix.semantic.store import Box, Cells
 from mpfix.semantic.syntax import Module
 
 _TABLES = (
-    "imported", "module_frames", "functions", "classes", "instances", "heirs", "setters", "unknown_boxes",
-    "assignments", "called", "cut_functions", "cuts", "spent", "occurrences", "recurrences",
+    "imported", "module_frames", "functions", "classes", "instances", "made_in_state", "heirs", "setters",
+    "unknown_boxes", "assignments", "called", "cut_functions", "cuts", "spent", "occurrences", "recurrences",
 )  # fmt: skip
 """Attributes of a run that are copied as they are."""
 
