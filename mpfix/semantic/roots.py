@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.calls import call, instantiate
@@ -147,9 +148,9 @@ class _Gathered:
 
 
 def _run_root(run: Run, module: Module, name: str) -> RootTrace:
-    before = frozenset(run.instances)
+    before = len(run.instances)
     _run_module(run, module, name)
-    left = [owner for owner in run.instances if owner in run.made_in_state and owner not in before]
+    left = [owner for owner in islice(run.instances, before, None) if owner in run.made_in_state]
     if left:
         _use_objects(run, module, left)
     _finish(run, module)
@@ -179,12 +180,9 @@ def _use_objects(run: Run, module: Module, owners: Sequence[ast.AST]) -> None:
 
 def _methods(run: Run, instance: Object) -> list[Function]:
     """The public methods of the class of an object."""
-    owners = {one.node for one in instance.cls.mro()} if instance.cls is not None else set()
-    return [
-        function
-        for function in run.functions.values()
-        if function.owner is not None and function.owner.node in owners and not function.name.startswith("_")
-    ]
+    classes = instance.cls.mro() if instance.cls is not None else ()
+    functions = (run.functions.get(node) for cls in classes for node in cls.node.body)
+    return [function for function in functions if function is not None and not function.name.startswith("_")]
 
 
 def _finish(run: Run, module: Module) -> None:
