@@ -76,8 +76,9 @@ def _is_set_for_tests(one: Occurrence, module: Module) -> bool:
 
 
 def _is_of_other_tests(one: Occurrence, module: Module) -> bool:
-    """Whether a file of tests sets a policy that no helper of another file of tests sees."""
-    return one.place.module is not module and is_test_file(one.place.module)
+    """Whether a file of tests sets a policy that no helper of another file of tests sees; all see that of conftest."""
+    setter = one.place.module
+    return setter is not module and is_test_file(setter) and not setter.document.display.endswith("conftest.py")
 
 
 def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value | None:

@@ -177,7 +177,8 @@ def device_tensors(program: Program) -> tuple[DeviceTensor, ...]:
     """Tensors on a device that is not the host of which a data set is made whole: the largest of each place."""
     found: dict[Place, DeviceTensor] = {}
     for occurrence in program.happened(TensorsGiven):
-        for tensor in occurrence.event.tensors:  # type: ignore[attr-defined]
+        given = occurrence.event.tensors if isinstance(occurrence.event, TensorsGiven) else ()
+        for tensor in given:
             for extra, whole in alternatives(tensor, occurrence.guard):
                 guard = conjoin(occurrence.guard, extra)
                 if guard is None or is_maybe(guard) or not isinstance(whole, Whole) or whole.on_host != FALSE_VALUE:
