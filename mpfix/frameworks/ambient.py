@@ -17,7 +17,7 @@ from mpfix.frameworks.events import (
     PolicySet,
     TapeOpened,
 )
-from mpfix.frameworks.keys import canonical, outside_names
+from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.policies import SETTERS
 from mpfix.semantic.guards import TRUE, Guard, is_maybe
 from mpfix.semantic.run import Occurrence, Run
@@ -144,8 +144,7 @@ def sets_policy(function: Function) -> bool:
     module, last = function.module, function.node.end_lineno or function.node.lineno
     lines = _SETTERS.get(module)
     if lines is None:
-        uses = (use for use in outside_names(module).uses if canonical(use.qualified).name in SETTERS)
-        lines = _SETTERS[module] = tuple(use.node.lineno for use in uses)
+        lines = _SETTERS[module] = tuple(use.node.lineno for use in uses_of(module, frozenset(SETTERS)))
     return any(function.node.lineno <= line <= last for line in lines)
 
 

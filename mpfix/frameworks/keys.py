@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from mpfix.frameworks.tables import load_table
 from mpfix.record import record
-from mpfix.semantic.names import NamesResult, resolve_names
+from mpfix.semantic.names import NamesResult, NameUse, resolve_names
 from mpfix.semantic.syntax import Module
 
 
@@ -153,6 +153,20 @@ def outside_names(module: Module) -> NamesResult:
 
 
 _NAMES: WeakKeyDictionary[Module, NamesResult] = WeakKeyDictionary()
+
+
+def uses_of(module: Module, names: frozenset[str]) -> list[NameUse]:
+    """Where a module uses one of some canonical names; a text without the words of any is not resolved at all."""
+    if not any(word in module.document.text for word in _words(names)):
+        return []
+    return [use for use in outside_names(module).uses if canonical(use.qualified).name in names]
+
+
+@cache
+def _words(names: frozenset[str]) -> frozenset[str]:
+    """The last parts of canonical names in every spelling."""
+    spelt = (alias for root in ("keras", "tensorflow") for alias, name in _aliases(root).items() if name in names)
+    return frozenset(name.rpartition(".")[2] for name in (*names, *spelt))
 
 
 def _public(name: str) -> str:

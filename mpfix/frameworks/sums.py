@@ -34,6 +34,10 @@ HOLDS_NOTHING = (Constant, Library, Function, Class)
 """Kinds of values that are no gradients and hold none: most of what calls are given."""
 
 
+CARRIED = frozenset({"loop", "element", "item", "iteration"})
+"""Origins of unknown values that a loop may carry: all others hold no sums (see `carried`)."""
+
+
 @record
 class Cell(Value):
     """A cell that a loop carries: its box and its name, whichever loop it is."""
@@ -243,7 +247,7 @@ def _nobody(node: ast.AST, run: Run) -> Unknown:
 def holders(run: Run, value: Value, depth: int = 0) -> list[Value]:
     """Gradients and accumulators in a value, such as an argument: records and variables."""
     value = widened(value)
-    if isinstance(value, HOLDS_NOTHING):
+    if isinstance(value, HOLDS_NOTHING) or (isinstance(value, Unknown) and value.origin[0] not in CARRIED):
         return []
     if is_gradients(value) or is_variable(value):
         return [value]

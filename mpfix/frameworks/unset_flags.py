@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from mpfix.frameworks.keys import canonical, outside_names
+from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.optimizers import WRAPPERS
 from mpfix.frameworks.policies import MAKERS, SETTERS
 from mpfix.semantic.syntax import Module
@@ -49,10 +49,16 @@ def _half_lines(module: Module) -> frozenset[int]:
     """The lines that set a policy, wrap an optimizer, or scale a loss."""
     lines = _LINES.get(module)
     if lines is None:
-        names = {use.node.lineno for use in outside_names(module).uses if canonical(use.qualified).name in NAMES}
-        methods = (node for node in ast.walk(module.tree) if isinstance(node, ast.Attribute) and node.attr in METHODS)
-        lines = _LINES[module] = frozenset(names.union(node.lineno for node in methods))
+        names = {use.node.lineno for use in uses_of(module, NAMES)}
+        lines = _LINES[module] = frozenset(names.union(_method_lines(module)))
     return lines
+
+
+def _method_lines(module: Module) -> Iterator[int]:
+    if any(method in module.document.text for method in METHODS):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Attribute) and node.attr in METHODS:
+                yield node.lineno
 
 
 def _sides(scope: ast.AST, is_flag: Callable[[ast.AST], bool]) -> Iterator[tuple[int, int]]:

@@ -130,13 +130,14 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
 
 @lru_cache(maxsize=REMEMBERED)
 def _conjoined(a: Guard, b: Guard, limit: int | None) -> Guard | None:
-    if contradicts(a, b):
-        return None
     joined: Guard | None = a | b if a else b
     # each of the two is settled in itself: what they do to each other is about what both speak of
     shared = _about(a) & _about(b)
-    if joined and shared and _interact(a, b, shared):
-        joined = _settled(_without_other_constants(joined), shared)
+    if joined and shared:
+        if _contradict(a, b):
+            return None
+        if _interact(a, b, shared):
+            joined = _settled(_without_other_constants(joined), shared)
     return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
 
 

@@ -115,15 +115,13 @@ def weight(guard: Guard) -> int:
 
 def about(guard: Guard) -> frozenset[Condition]:
     """What a guard speaks of; guards about different things neither contradict nor imply each other."""
-    return frozenset(
-        part
-        for condition, _ in guard
-        for part in (
-            condition.about
-            if type(condition) is Every
-            else (condition.subject if type(condition) is Equal else condition,)
-        )
-    )
+    found: set[Condition] = set()
+    for condition, _ in guard:
+        if type(condition) is Every:
+            found |= condition.about
+        else:
+            found.add(condition.subject if type(condition) is Equal else condition)
+    return frozenset(found)
 
 
 def is_maybe(guard: Guard) -> bool:
