@@ -102,14 +102,15 @@ def test_scripts_that_share_a_helper_do_not_share_a_policy(tmp_path: Path, monke
 def test_what_a_test_sets_holds_for_the_library_and_not_for_other_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head = "model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
-    trained = f"        {head}        model.compile('adam', 'categorical_crossentropy')\n        show(model)\n"
-    start = "import unittest\nimport keras\nfrom library import show\n\nclass Case(unittest.TestCase):\n"
+    norm = "class Norm(keras.layers.Layer):\n    def call(self, x):\n        return x / (keras.ops.mean(x) + 1e-8)\n\n"
+    tried = "        show(Norm()(keras.Input((4,))))\n"
+    start = f"import unittest\nimport keras\nfrom library import show\n\n{norm}class Case(unittest.TestCase):\n"
     half = "    def setUp(self):\n        keras.mixed_precision.set_global_policy('mixed_float16')\n\n"
+    head = "model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
     built = f"def build():\n    {head}    model.compile('adam', 'categorical_crossentropy')\n    return model\n"
-    (tmp_path / "library.py").write_text(f"import keras\n\n\ndef show(model):\n    model.summary()\n\n\n{built}")
-    (tmp_path / "test_half.py").write_text(f"{start}{half}    def test_half(self):\n{trained}")
-    (tmp_path / "test_whole.py").write_text(f"{start}    def test_whole(self):\n{trained}")
+    (tmp_path / "library.py").write_text(f"import keras\n\n\ndef show(x):\n    print(x)\n\n\n{built}")
+    (tmp_path / "test_half.py").write_text(f"{start}{half}    def test_half(self):\n{tried}")
+    (tmp_path / "test_whole.py").write_text(f"{start}    def test_whole(self):\n{tried}")
     monkeypatch.chdir(tmp_path)
 
     report = mpfix.check(["."], parse_settings('keras = "3"'))

@@ -22,7 +22,7 @@ from mpfix.frameworks.policies import SETTERS
 from mpfix.semantic.guards import TRUE, Guard, is_maybe
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Module
-from mpfix.semantic.values import NONE, Choice, Function, Record, Unknown, Value
+from mpfix.semantic.values import NONE, Choice, Function, Object, Record, Unknown, Value
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -36,6 +36,10 @@ class Ambient:
         self._found: list[Occurrence] = []
         self._default: Value = NONE
         self._policy: Value = NONE
+        self.testing = False
+        """Whether a test runs."""
+        self.tried: list[Object] = []
+        """Models that tests build: nobody keeps what they learn."""
 
     def enter(self, lib: KerasLibrary, run: Run, occurrences: tuple[Occurrence, ...], function: Function) -> None:
         """Set the policy, made of what is known so far, before such a function runs."""
@@ -48,7 +52,8 @@ class Ambient:
             self._found = _policies_set(occurrences)
             self._policy = ambient_policy(run, self._found, self._default) or self._default
         policy = self._policy
-        if is_test(function):
+        self.testing = is_test(function)
+        if self.testing:
             own = [one for one in self._found if _is_set_for_tests(one, function.module)]
             left = self._left_by(run, function.module)
             policy = ambient_policy(run, own, left) or left

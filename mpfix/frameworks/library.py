@@ -261,7 +261,7 @@ class KerasLibrary:
             run.set(instance, "policy", run.get_global("policy") or run.unknown(node))
             policy_traces.note_values(run, arguments.values(), node)
         if role == "model":
-            self.models.append(instance)
+            models.note_made(self, instance)
             run.emit(ModelBuilt(node, instance, run.get(instance, "policy")))
         elif role == "layer":
             bases = instance.cls.library_bases() if instance.cls else ()

@@ -64,8 +64,15 @@ def _new_model(
     run.set(model, "form", Constant(form))
     run.set(model, "package", Constant(function.package))
     run.emit(ModelBuilt(node, model, policy))
-    lib.models.append(model)
+    note_made(lib, model)
     return model
+
+
+def note_made(lib: KerasLibrary, model: Object) -> None:
+    """A model was made, perhaps by a test."""
+    lib.models.append(model)
+    if lib.ambient.testing:
+        lib.ambient.tried.append(model)
 
 
 def make_application(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value:

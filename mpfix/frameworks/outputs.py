@@ -43,7 +43,7 @@ def emit_outputs(lib: KerasLibrary, run: Run) -> None:
 
     for model in dict.fromkeys(lib.models):
         with run.on_path(model.box.base):
-            if model.summary:
+            if model.summary or model in lib.ambient.tried:
                 continue
             saved, run.module = run.module, model.place.module
             plain = run.get(model, "call outputs")

@@ -265,6 +265,10 @@ def _reach_all(run: Run, functions: Sequence[Function], seen: tuple[Occurrence, 
     """Call functions that nothing has reached yet, each in the state that `seen` gives: none after another one."""
     for function in functions:
         if function.node not in run.called:
+            if run.library.comes_first(function):
+                # a program of its own: how often others called the same functions does not count
+                run.contexts.clear()
+                run.spent.clear()
             run.library.start_last_pass(run, seen, function)
             _guarded(run, function)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mpfix.frameworks.events import LayerBuilt
+from mpfix.semantic.budget import Limits
 from mpfix.semantic.program import cases_of
 
 MakeProgram = Callable[..., Any]
@@ -62,3 +64,16 @@ def test_scripts_that_share_a_helper_leave_its_policies_apart(program: MakeProgr
     uses = "".join(f"def run{index}(args):\n    setup(args.kind, args.tpu)\n" for index in range(4))
 
     assert policies(program(helper + uses + LAYER)) == {"mixed_float16", "mixed_bfloat16", "float32"}
+
+
+def test_what_a_function_calls_under_a_policy_of_its_own_is_not_cut_because_of_others(program: MakeProgram) -> None:
+    tests = "".join(
+        f"def test_{index}():\n    keras.mixed_precision.set_global_policy('mixed_float16')\n"
+        f"    class Layer{index}: pass\n    check(Layer{index})\n"
+        for index in range(18)
+    )
+    check = "def check(kind):\n    for step in range(8):\n        for _ in range(8):\n            kind()\n"
+    limits = replace(Limits(), function_steps=1)
+    made = program(f"import keras\n{check}{tests}", filename="test_layers.py", limits=limits)
+
+    assert not [cut for cut in made.cuts if cut.bound == "contexts of a function"]

@@ -129,3 +129,15 @@ probabilities.predict(x)
     )
 
     assert [is_trained(made, head.case.event.model) for head in half_heads(made)] == [False]
+
+
+MODEL = "keras.Sequential([keras.Input((4,)), layers.Dense(2, 'softmax')]).compile('adam', 'mse')"
+
+
+@pytest.mark.parametrize(("filename", "outputs"), [("train.py", 1), ("test_layers.py", 0)])
+def test_what_leaves_a_model_that_a_test_builds_is_nobodys_loss(
+    program: MakeProgram, filename: str, outputs: int
+) -> None:
+    made = program(f"{HEAD}def test_head():\n    {MODEL}\n", filename=filename)
+
+    assert len(made.happened(ModelOutput)) == outputs
