@@ -23,9 +23,8 @@ class Limits:
     function_steps: int = 2_000
     """Steps that all calls of one function may take in a root; `contexts` counts only once they are used up, so that
     a decorator or a converter of a few lines is never too often called."""
-    calm_steps: int = 50_000
-    """Steps of a root before `contexts` counts at all: a root that ends within them runs whole. Functions that no root
-    reached have none."""
+    calm_steps: int = 100_000
+    """Steps before `contexts` counts at all: as many as a root may take. Functions that no root reached have none."""
     objects_per_site: int = 4
     entries: int = 64
     """Entries of a sequence or mapping that are remembered."""

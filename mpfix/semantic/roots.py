@@ -107,10 +107,10 @@ class _Budget:
         return replace(limits, root_steps=limits.component_steps + limits.line_steps * self.lines)
 
     def for_root(self) -> Limits:
-        """The limits of the next root: twice its share of what is left, so that the first ones do not take it all."""
+        """The limits of the next root: four times its share of what is left, so that the first do not take it all."""
         limits = self.limits
         left = limits.component_steps + limits.line_steps * self.lines - self.spent
-        share = max(2 * left // max(self.roots, 1), limits.spare_steps)
+        share = max(4 * left // max(self.roots, 1), limits.spare_steps)
         return limits if share >= limits.root_steps else replace(limits, root_steps=share)
 
     def spend(self, steps: int) -> None:
