@@ -15,6 +15,9 @@ Literal = tuple[Condition, bool]
 Guard = frozenset[Literal]
 TRUE: Guard = frozenset()
 
+MAX_DESCRIPTION = 240
+"""Characters of a guard for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Equal:
@@ -141,7 +144,21 @@ def describe(guard: Guard) -> str:
         literal for literal in guard if literal[1] or not (isinstance(literal[0], Equal) and literal[0].subject in ones)
     ]
     told.sort(key=lambda literal: (isinstance(literal[0], Lost), str(literal[0]), literal[1]))
-    return " and ".join(dict.fromkeys(_literal_text(condition, holds) for condition, holds in told))
+    return " and ".join(_readable(list(dict.fromkeys(_literal_text(condition, holds) for condition, holds in told))))
+
+
+def _readable(parts: list[str]) -> list[str]:
+    """The parts of a description in their order; of a long one the shortest, and how many more there are."""
+    if len(" and ".join(parts)) <= MAX_DESCRIPTION:
+        return parts
+    room, kept = MAX_DESCRIPTION, set()
+    for part in sorted(parts, key=lambda one: (len(one), one)):
+        room -= len(part) + len(" and ")
+        if room < 0:
+            break
+        kept.add(part)
+    count = len(parts) - len(kept)
+    return [*(part for part in parts if part in kept), f"{count} more condition{'s' if count > 1 else ''}"]
 
 
 def _literal_text(condition: Condition, holds: bool) -> str:

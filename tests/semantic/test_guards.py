@@ -428,3 +428,5 @@ def test_guards_are_told_in_one_order() -> None:
     assert describe(negate(guard_of("not a", "not b")) or TRUE) == "`a or b`"
     assert describe(negate(guard_of("a", "b")) or TRUE) == "not (`a and b`)"
     assert describe(guard_of("a") | {(Lost(guard_of("b")), True)}) == "`a` and other conditions"
+    assert describe(guard_of("a", "b" * 240, "c" * 240)) == "`a` and 2 more conditions"
+    assert describe(guard_of("a", "b" * 200)) == f"`a` and `{'b' * 200}`", "what can be read is told"
