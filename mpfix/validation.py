@@ -72,6 +72,8 @@ class MemoryFigures:
     """What the allocator of a GPU took from the driver."""
     gpu_process: int | None = None
     """What NVML says of the whole process: with the context and the kernels."""
+    allocator_peak: float | None = None
+    """Where `peak` is that of a step by XLA's plan: the allocator's, with what XLA tried while it compiled."""
 
     @property
     def rest(self) -> float:

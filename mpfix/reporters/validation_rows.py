@@ -74,6 +74,7 @@ def _figures(report: ValidationReport, labels: tuple[str, ...]) -> Table:
         ("  variables of the models", _of_memory(lambda found: _size(found.variables))),
         ("  optimizer slots", _of_memory(lambda found: _size(found.slots))),
         ("  rest of the peak", _of_memory(lambda found: _size(found.rest))),
+        ("  peak of the allocator, with compiling", _of_memory(lambda found: _size(found.allocator_peak))),
         ("  reserved by the allocator", _of_memory(lambda found: _size(found.reserved))),
         ("  whole process on the GPU", _of_memory(lambda found: _size(found.gpu_process))),
         ("time of a step (median)", lambda variant: _spread(variant.step_seconds, 1e-3, "ms", 2)),

@@ -16,6 +16,9 @@ def as_array(tensor: Any) -> Any:
 
     # only the rows that were used, for the gradient of an embedding
     tensor = getattr(tensor, "values", tensor) if type(tensor).__name__ == "IndexedSlices" else tensor
+    while type(tensor).__module__.startswith("jax.") and hasattr(tensor, "primal"):
+        # JAX differentiates eagerly by wrapping each value; under `jit` there is none inside
+        tensor = tensor.primal
     try:
         if hasattr(tensor, "detach"):
             tensor = tensor.detach().cpu()

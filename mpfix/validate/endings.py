@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 import re
 import signal
 import symtable
@@ -75,6 +76,8 @@ def _raised(result: ChildResult, told: Line, after: str, script: Path, text: str
     if told["type"] == "ModuleNotFoundError" and missing in ("tensorflow", "keras", "tf_keras"):
         package = "tf_keras" if missing == "tf_keras" else "mpfix[validate]"
         sentence, advice = f"{missing} is not installed", f"pip install '{package}'"
+        if missing == "tensorflow" and os.path.join("keras", "src", "") in told["traceback"]:
+            advice += ", or set KERAS_BACKEND to jax or torch, which Keras 3 runs on too"
     elif told["type"] == "NameError" and not result.of_kind("step"):
         names = undefined_names(text)
         advice = " ".join(f"--define '{name}={guessed_spec(name, text)}'" for name in names) if names else None

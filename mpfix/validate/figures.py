@@ -204,21 +204,36 @@ def _memory(summaries: Sequence[Mapping[str, Any]]) -> MemoryFigures | None:
         device = max(first["devices"], key=lambda name: _device_peak(first, name))
         peaks = Spread(tuple(_device_peak(item, device) for item in figures))
         steady = Spread(tuple(float(item["devices"][device]["peak"]) for item in figures))
-        label = f"peak of the GPU's allocator ({device})"
-        reserved = first["devices"][device].get("reserved")
+        label, allocator = f"peak of the GPU's allocator ({device})", None
+        planned = [_planned(item, device, sizes["variables"]) for item in figures]
+        if None not in planned:
+            label, allocator = f"peak of a step on the GPU ({device}, as XLA planned it)", peaks.middle
+            peaks = steady = Spread(tuple(filter(None, planned)))
+        reserved, process = first["devices"][device].get("reserved"), first["gpu_process"]
         return MemoryFigures(
-            label, True, peaks, steady, sizes["variables"], sizes["slots"], reserved, first["gpu_process"]
+            label, True, peaks, steady, sizes["variables"], sizes["slots"], reserved, process, allocator
         )
     if any(item["level"] is None or item["peak"] is None for item in figures):
         return None
     peaks = Spread(tuple(float(max(item["peak_first"] or 0, item["peak"]) - item["level"]) for item in figures))
     steady = Spread(tuple(float(item["peak"] - item["level"]) for item in figures))
-    return MemoryFigures(f"{PROCESS} (CPU)", False, peaks, steady, sizes["variables"], sizes["slots"])
+    # an accelerator whose allocator keeps no statistics
+    where = "host only" if summaries[0].get("gpus") else "CPU"
+    return MemoryFigures(f"{PROCESS} ({where})", False, peaks, steady, sizes["variables"], sizes["slots"])
 
 
 def _device_peak(figures: Mapping[str, Any], device: str) -> float:
     first = figures["devices_first"].get(device, {}).get("peak", 0)
     return float(max(first, figures["devices"][device]["peak"]))
+
+
+def _planned(figures: Mapping[str, Any], device: str, variables: int) -> float | None:
+    """The peak of a step by the plan of the program that is given the variables; None where there is none."""
+    found = figures["devices"][device]
+    given = found.get("given", 0)
+    if not given or 2 * given < variables:
+        return None
+    return float(min(max(found["current"], given) + found["more"], _device_peak(figures, device)))
 
 
 def _seconds(runs: Sequence[ChildResult], warmup: int) -> Spread | None:

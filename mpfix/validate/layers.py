@@ -113,6 +113,7 @@ class LayerProbe:
         if outputs:
             self.outputs[id(layer)] = dtype_name(outputs[0])
         if not any(is_float(as_array(output)) for output in outputs):
+            # a symbol, in the script's construction of a model or in a trace
             return
         if not self.depth:
             self._note_head(outputs[0])

@@ -28,7 +28,7 @@ _LISTS = (
     ("Stand-in data", "stand_ins"),
     ("Not seen", "problems"),
 )
-MISSING = "TensorFlow is not installed: pip install 'mpfix[validate]'"
+MISSING = "Neither TensorFlow nor Keras is installed: pip install 'mpfix[validate]'"
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ def process_figures_on_gpu() -> int | None:
     except Exception:
         # no package, no driver or no permission: the figure is left out
         return None
-    return sum(entry.usedGpuMemory or 0 for entry in entries if entry.pid == os.getpid())
+    # a container may number its processes in another way than the driver does
+    mine = [entry.usedGpuMemory for entry in entries if entry.pid == os.getpid() and entry.usedGpuMemory is not None]
+    return sum(mine) if mine else None
 
 
 def reset_device_peaks() -> None:
@@ -68,6 +70,13 @@ def reset_device_peaks() -> None:
             tensorflow.config.experimental.reset_memory_stats(device)
     if torch is not None and _has_cuda(torch):
         torch.cuda.reset_peak_memory_stats()
+
+
+def wait_for_devices() -> None:
+    """Let a GPU finish what it was handed; where a loss was read, it has."""
+    torch = sys.modules.get("torch")
+    if torch is not None and _has_cuda(torch):
+        torch.cuda.synchronize()
 
 
 def _tensorflow_figures() -> dict[str, dict[str, int]]:
@@ -86,7 +95,7 @@ def _gpus(tensorflow: Any) -> list[str]:
 
 def _jax_figures() -> dict[str, dict[str, int]]:
     jax = sys.modules.get("jax")
-    if jax is None or not hasattr(jax, "local_devices"):
+    if jax is None or not hasattr(jax, "local_devices") or not _jax_has_started():
         return {}
     names = {"current": "bytes_in_use", "peak": "peak_bytes_in_use", "reserved": "pool_bytes"}
     figures = {}
@@ -96,8 +105,37 @@ def _jax_figures() -> dict[str, dict[str, int]]:
         if known:
             figures[f"jax:{device.id}"] = {
                 ours: int(known[theirs]) for ours, theirs in names.items() if theirs in known
-            }
+            } | _step_program(device)
     return figures
+
+
+def _jax_has_started() -> bool:
+    """Whether JAX uses its devices: Keras imports it beside other backends, and to ask it would make it take a GPU."""
+    started = getattr(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", None)
+    return not callable(started) or bool(started())
+
+
+def _step_program(device: Any) -> dict[str, int]:
+    """What XLA planned for the program of a step: bytes that it is `given`, and how many `more` it takes meanwhile.
+
+    The allocator's own peak holds what XLA tried while it compiled, which may be far more, and cannot start again.
+    """
+    try:
+        plans = [program.get_compiled_memory_stats() for program in device.client.live_executables()]
+        sizes = [
+            (
+                plan.argument_size_in_bytes,
+                plan.output_size_in_bytes - plan.alias_size_in_bytes + plan.temp_size_in_bytes,
+            )
+            for plan in plans
+        ]
+    except Exception:
+        # neither is a promise of JAX
+        return {}
+    most = max((given for given, _ in sizes), default=0)
+    # programs that make variables are given next to nothing
+    given, more = max((pair for pair in sizes if 2 * pair[0] >= most), key=sum, default=(0, 0))
+    return {"given": int(given), "more": int(more)}
 
 
 def _torch_figures() -> dict[str, dict[str, int]]:

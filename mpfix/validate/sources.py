@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import glob
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -82,7 +85,25 @@ def is_user_file(filename: str) -> bool:
     if filename.startswith("<"):
         return False
     real = os.path.realpath(filename)
-    return not real.startswith((*_LIBRARIES, _OURS)) and f"{os.sep}site-packages{os.sep}" not in real
+    if real.startswith((*_LIBRARIES, _OURS)) or f"{os.sep}site-packages{os.sep}" in real:
+        return False
+    return not any(_is_installed_in(path, real) for path in sys.path if path)
+
+
+def _is_installed_in(folder: str, real: str) -> bool:
+    """Whether a file was installed to that folder, as `pip install --target` does."""
+    start = os.path.join(os.path.realpath(folder), "")
+    return real.startswith(start) and real.removeprefix(start).partition(os.sep)[0] in _installed(folder)
+
+
+@functools.cache
+def _installed(folder: str) -> frozenset[str]:
+    """The packages and modules that the records of installations in a folder name."""
+    found: set[str] = set()
+    for record in glob.glob(os.path.join(glob.escape(folder), "*.dist-info", "RECORD")):
+        with contextlib.suppress(OSError), open(record, encoding="utf-8", errors="replace") as file:
+            found.update(line.partition(",")[0].partition("/")[0] for line in file)
+    return frozenset(found)
 
 
 def is_our_file(filename: str) -> bool:

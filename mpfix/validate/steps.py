@@ -7,12 +7,13 @@ already opened in the current step.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 from mpfix.validate.arrays import dtype_name, finite_or_text, leaves, mean_of
-from mpfix.validate.memory import MemoryWatch
+from mpfix.validate.memory import MemoryWatch, wait_for_devices
 from mpfix.validate.plan import NUMERICS
 from mpfix.validate.record import Config, Recorder, StopTraining
 from mpfix.validate.replacing import wrap_method
@@ -93,6 +94,7 @@ class Steps:
         notes, self.current = self.current, None
         if notes is None:
             return
+        wait_for_devices()
         seconds = time.perf_counter() - notes.started
         if loss is not None:
             notes.returned.append(loss)
@@ -211,6 +213,18 @@ def patch_tensorflow(tensorflow: Any, steps: Steps) -> None:
     wrap_method(tape, "__enter__", lambda original: _tape_enter(original, steps))
     wrap_method(tape, "gradient", lambda original: _gradient(original, steps))
     wrap_method(type(tensorflow.function(lambda: None)), "__call__", lambda original: _call(original, steps))
+
+
+def patch_torch(torch: Any, steps: Steps) -> None:
+    """Count gradients taken by `backward`, of a tensor too; which step they belong to an optimizer tells."""
+    original = torch.autograd.backward
+
+    @functools.wraps(original)
+    def backward(*arguments: Any, **keywords: Any) -> Any:
+        steps.evaluations += 1
+        return original(*arguments, **keywords)
+
+    torch.autograd.backward = backward
 
 
 def _tape_enter(original: Callable[..., Any], steps: Steps) -> Callable[..., Any]:

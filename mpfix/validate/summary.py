@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from mpfix.validate.arrays import as_array
+from mpfix.validate.arrays import as_array, dtype_name
 from mpfix.validate.layers import LayerProbe
 from mpfix.validate.optimizers import OptimizerProbe
 from mpfix.validate.policies import global_policy
@@ -65,8 +66,16 @@ def _called(value: Any) -> list[Any]:
 
 
 def _bytes(variable: Any) -> int:
-    array = as_array(variable)
-    return 0 if array is None else int(array.nbytes)
+    """Bytes of a variable by its shape: nothing is copied from a GPU."""
+    import numpy
+
+    name = dtype_name(variable)
+    try:
+        size = 2 if name == "bfloat16" else numpy.dtype(name or "").itemsize
+        return math.prod(int(length) for length in variable.shape) * size
+    except (AttributeError, TypeError, ValueError):
+        array = as_array(variable)
+        return 0 if array is None else int(array.nbytes)
 
 
 def _traces(steps: Steps) -> dict[str, int]:

@@ -24,6 +24,8 @@ class TrainerPatch:
         self.steps = steps
         self.recorder = recorder
         self.batch_size: int | None = config["batch_size"]
+        self.model: Any = None
+        """The model trained last, kept: a script that ends without it still has it told of."""
 
     def fit(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """`fit` with every train-function call as a step."""
@@ -37,6 +39,7 @@ class TrainerPatch:
             chosen["validation_freq"] = NEVER
             chosen["callbacks"] = self._callbacks(chosen.get("callbacks"))
             self._set_batch(chosen)
+            self.model = model
             self._make_eager(model)
             return self._inside(original, *bound.args, **bound.kwargs)
 
@@ -48,6 +51,7 @@ class TrainerPatch:
         def train_on_batch(model: Any, *arguments: Any, **keywords: Any) -> Any:
             if self.steps.in_trainer:
                 return original(model, *arguments, **keywords)
+            self.model = model
             self._make_eager(model)
             self.steps.begin("train_on_batch")
             result = self._inside(original, model, *arguments, **keywords)

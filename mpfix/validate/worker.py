@@ -1,7 +1,7 @@
 """Inside the child: runs the script under the patches that count and measure its training steps.
 
-The only file that waits for TensorFlow and Keras: they are patched when the script imports them, because it may choose
-a backend or a generation first.
+The only file that waits for TensorFlow, PyTorch and Keras: they are patched when the script imports them, because it
+may choose a backend or a generation first.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from mpfix.validate.policies import patch_policies
 from mpfix.validate.record import Config, Recorder, StopTraining
 from mpfix.validate.sources import TextFinder, is_our_file, is_user_file, run_as_main
 from mpfix.validate.stand_ins import defined_values, replace_input, replace_loaders
-from mpfix.validate.steps import Steps, patch_tensorflow
+from mpfix.validate.steps import Steps, patch_tensorflow, patch_torch
 from mpfix.validate.summary import summarise
 from mpfix.validate.trainers import patch_batches, patch_models
 
-PATCHED = ("tensorflow", "keras", "tf_keras")
+PATCHED = ("torch", "tensorflow", "keras", "tf_keras")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -60,6 +60,8 @@ class Worker:
         self.steps = Steps(config, recorder)
         self.layers = LayerProbe(config, recorder, self.steps)
         self.optimizers: list[OptimizerProbe] = []
+        self.ended_by: BaseException | None = None
+        """Its frames keep alive what the script held when it ended."""
         self.steps.on_swallowed = self.leave
 
     def run(self) -> dict[str, Any]:
@@ -76,7 +78,10 @@ class Worker:
         return ending
 
     def patch(self, module: types.ModuleType) -> None:
-        """Patch TensorFlow or a Keras that has just been imported."""
+        """Patch TensorFlow, PyTorch or a Keras that has just been imported."""
+        if module.__name__ == "torch":
+            patch_torch(module, self.steps)
+            return
         if module.__name__ == "tensorflow":
             memory.grow_on_demand(module)
             module.random.set_seed(self.config["seed"])
@@ -110,11 +115,13 @@ class Worker:
         try:
             text = self.config["texts"].get(os.path.realpath(script))
             run_as_main(script, text, defined_values(self.config["defines"], self.config["seed"]))
-        except StopTraining:
+        except StopTraining as ending:
+            self.ended_by = ending
             return {"outcome": "stopped"}
         except SystemExit as ending:
             return {"outcome": "exit", "code": ending.code if isinstance(ending.code, int | None) else 1}
         except BaseException as error:
+            self.ended_by = error
             return {"outcome": "raised", **_description(error)}
         return {"outcome": "finished"}
 
@@ -128,7 +135,7 @@ class Worker:
 
 
 class ImportHook(importlib.abc.MetaPathFinder):
-    """Calls `patch` with TensorFlow and Keras once each is imported whole.
+    """Calls `patch` with TensorFlow, PyTorch and Keras once each is imported whole.
 
     TensorFlow imports its Keras on the way, and tries more than once, so the hook stays armed until an import succeeds.
     """

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mpfix.validate.endings import guessed_spec, undefined_names
+from mpfix.validate.sources import is_user_file
 
 Run = Callable[..., object]
 
@@ -232,6 +233,22 @@ def test_a_missing_tensorflow_names_the_extra(run_script: Run) -> None:
     assert run.ending.advice == "pip install 'mpfix[validate]'"
 
 
+def test_a_keras_without_its_backend_names_the_others(run_script: Run) -> None:
+    source = """
+        import os, sys
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+        class NotInstalled:
+            def find_spec(self, name, path, target=None):
+                if name == "tensorflow":
+                    raise ModuleNotFoundError(name, name=name)
+        sys.meta_path.insert(0, NotInstalled())
+        import keras
+    """
+    run = run_script(source)
+
+    assert run.ending.advice.endswith("or set KERAS_BACKEND to jax or torch, which Keras 3 runs on too")
+
+
 def test_killing_the_parent_leaves_no_child(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(
@@ -305,3 +322,13 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_what_was_installed_beside_a_script_is_not_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "theirs-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("theirs/__init__.py,sha256=abc,10\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert not is_user_file(str(tmp_path / "theirs" / "layer.py"))
+    assert is_user_file(str(tmp_path / "train.py"))

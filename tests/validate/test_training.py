@@ -6,11 +6,16 @@ import json
 import math
 from collections.abc import Callable
 from importlib.util import find_spec
+from types import SimpleNamespace
 
+import numpy
 import pytest
 
+from mpfix.validate.arrays import as_array
 from mpfix.validate.figures import numerics_of, wants_reference
 from mpfix.validate.plan import MEMORY, NUMERICS
+from mpfix.validate.record import Recorder
+from mpfix.validate.steps import Steps, patch_torch
 from mpfix.validate.symptoms import symptoms_of
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -251,11 +256,29 @@ def test_a_notebook_is_run_as_a_script(run_cli: Run, tmp_path) -> None:
     assert report["answers"][0]["sentence"] == "Nothing that these steps show"
 
 
-@pytest.mark.skipif(find_spec("jax") is None, reason="needs JAX")
-def test_keras_on_jax_tells_gradients_updates_and_scales(run_script: Run) -> None:
-    source = """
+def test_a_model_that_the_script_leaves_behind_is_told_of(run_script: Run) -> None:
+    source = f"""{DATA}
+import gc
+def main():
+    model = tf.keras.Sequential([tf.keras.layers.Input((16,)), tf.keras.layers.Dense(8), tf.keras.layers.Dense(2)])
+    model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y, batch_size=128, verbose=0)
+main()
+gc.collect()
+"""
+    summary = run_script(source, kind=MEMORY).result.last("summary")
+
+    assert summary["bytes"]["variables"] == 4 * (16 * 8 + 8 + 8 * 2 + 2)
+    assert [row["class"] for row in summary["layers"]] == ["Dense", "Dense"]
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_keras_on_another_backend_tells_gradients_updates_and_scales(run_script: Run, backend: str) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"needs {backend}")
+    source = f"""
 import os
-os.environ["KERAS_BACKEND"] = "jax"
+os.environ["KERAS_BACKEND"] = "{backend}"
 import keras, numpy as np
 keras.mixed_precision.set_global_policy("mixed_float16")
 x = np.random.default_rng(0).normal(size=(96, 16)).astype("float32")
@@ -266,9 +289,33 @@ model.fit(x, x[:, :1], batch_size=32)
     run = run_script(source, kind=NUMERICS, steps=2)
     numerics = numerics_of(run.result, None, run.script)
 
-    assert run.result.last("summary")["backend"] == "jax"
+    assert run.result.last("summary")["backend"] == backend
+    assert (numerics.loss_kind, numerics.loss_dtype) == ("compiled", "float32")
+    assert run.result.last("summary")["head"]["dtype"] == "float16"
     assert numerics.evaluations == numerics.updates + numerics.skipped == 2
     assert numerics.scales[-1] == 2.0 ** (15 - numerics.skipped)
     made = [line for line in run.result.of_kind("update") if line["has_update"]]
     assert made
     assert all(line["gradient_norm"] > 0 and line["update_norm"] > 0 for line in made)
+
+
+def test_a_value_that_jax_differentiates_is_seen_and_one_that_it_traces_is_not() -> None:
+    tracer = type("LinearizeTracer", (), {"__module__": "jax._src.interpreters.ad"})
+    outer, inner = tracer(), tracer()
+    outer.primal, inner.primal = inner, numpy.ones(2)
+
+    assert list(as_array(outer)) == [1, 1]
+    assert as_array(tracer()) is None
+
+
+def test_each_backward_takes_gradients_and_an_update_ends_a_window() -> None:
+    calls = []
+    torch = SimpleNamespace(autograd=SimpleNamespace(backward=lambda *given, **named: calls.append((given, named))))
+    config = {"steps": 1, "warmup": 0, "kind": MEMORY, "is_reference": False}
+    steps = Steps(config, Recorder(-1))
+    patch_torch(torch, steps)
+    torch.autograd.backward("loss", retain_graph=True)
+    torch.autograd.backward("loss")
+
+    assert steps.evaluations == 2
+    assert calls == [(("loss",), {"retain_graph": True}), (("loss",), {})]
