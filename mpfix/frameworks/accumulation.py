@@ -17,6 +17,7 @@ from mpfix.frameworks.events import (
     Reset,
 )
 from mpfix.frameworks.keys import public_names
+from mpfix.frameworks.lazy_sums import NOT_KEPT, Kept, kept_variables
 from mpfix.frameworks.sums import Cell, is_variable
 from mpfix.frameworks.surroundings import function_around, is_read_nowhere
 from mpfix.frameworks.windows import Update, updates
@@ -44,6 +45,7 @@ class Sum:
 
     accumulator: Value
     adds: tuple[Occurrence, ...]
+    kept: Kept = NOT_KEPT
 
     @property
     def place(self) -> Place | None:
@@ -60,7 +62,8 @@ class Sum:
 
     def carried_by(self, loop: LoopKey) -> bool:
         """Whether a loop hands the sum on to its next iteration."""
-        return any(isinstance(o.event, Accumulated) and loop in o.event.carried for o in self.adds)
+        carried = any(isinstance(o.event, Accumulated) and loop in o.event.carried for o in self.adds)
+        return carried or loop in self.kept.loops
 
 
 @fact
@@ -71,7 +74,7 @@ def sums(program: Program) -> dict[Value, Sum]:
         assert isinstance(occurrence.event, Accumulated)
         found.setdefault(occurrence.event.accumulator, []).append(occurrence)
     return {
-        accumulator: Sum(accumulator, tuple(adds))
+        accumulator: Sum(accumulator, tuple(adds), kept_variables(program).get(accumulator, NOT_KEPT))
         for accumulator, adds in found.items()
         if is_variable(accumulator) or any(_adds_itself(one, accumulator) for one in _left(program, accumulator))
     }
@@ -126,7 +129,10 @@ def starts_again(program: Program, found: Sum, loop: LoopKey) -> bool:
     """Whether a sum may be set back within an iteration of a loop; True as well where that cannot be told."""
     if is_variable(found.accumulator):
         events = program.happened(Reset, Overwritten)
-        return any(getattr(one.event, "accumulator", None) == found.accumulator and loop in one.loops for one in events)
+        is_reset = (
+            getattr(one.event, "accumulator", None) == found.accumulator and loop in one.loops for one in events
+        )
+        return found.kept.is_set or any(is_reset)
     left = _left(program, found.accumulator, loop)
     return not left or not all(_stays_itself(one, found.accumulator) for one in left)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -19,10 +20,10 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.policies import SETTERS
-from mpfix.semantic.guards import TRUE, Guard, is_maybe
+from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Module
-from mpfix.semantic.values import NONE, Choice, Function, Object, Record, Unknown, Value
+from mpfix.semantic.values import NONE, Choice, Constant, Function, Object, Record, Unknown, Value
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -58,9 +59,9 @@ class Ambient:
             left = self._left_by(run, function.module)
             policy = ambient_policy(run, own, left) or left
         elif is_test_file(function.module):
-            own = [one for one in self._found if not _is_of_other_tests(one, function.module)]
-            if len(own) < len(self._found):
-                policy = ambient_policy(run, own, self._default) or self._default
+            own = [one for one in self._found if _is_set_for_helpers(one, function.module)]
+            left = self._left_by(run, function.module)
+            policy = ambient_policy(run, own, left) or left
         if run.get_global("policy") is not policy:
             run.set_global("policy", policy)
 
@@ -80,10 +81,10 @@ def _is_set_for_tests(one: Occurrence, module: Module) -> bool:
     return one.place.module is module and (one.function is None or name in FIXTURES)
 
 
-def _is_of_other_tests(one: Occurrence, module: Module) -> bool:
-    """Whether a file of tests sets a policy that no helper of another file of tests sees; all see that of conftest."""
+def _is_set_for_helpers(one: Occurrence, module: Module) -> bool:
+    """Whether the helpers of a file of tests may see a policy: tests call them, and what sets one for these."""
     setter = one.place.module
-    return setter is not module and is_test_file(setter) and not setter.document.display.endswith("conftest.py")
+    return setter is module or setter.document.display.endswith("conftest.py")
 
 
 def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value | None:
@@ -149,8 +150,19 @@ def sets_policy(function: Function) -> bool:
     module, last = function.module, function.node.end_lineno or function.node.lineno
     lines = _SETTERS.get(module)
     if lines is None:
-        lines = _SETTERS[module] = tuple(use.node.lineno for use in uses_of(module, frozenset(SETTERS)))
+        uses = [use.node.lineno for use in uses_of(module, frozenset(SETTERS))]
+        lines = _SETTERS[module] = (*uses, *_through_attributes(module))
     return any(function.node.lineno <= line <= last for line in lines)
+
+
+def _through_attributes(module: Module) -> Iterator[int]:
+    """Lines that set a policy with a module that an attribute keeps: `self.precision.set_global_policy(policy)`."""
+    text = module.document.text
+    if "mixed_precision" in text and any(f".{name}(" in text for name in _SETTING):
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr=name)) if name in _SETTING:
+                    yield node.lineno
 
 
 def is_test(function: Function) -> bool:
@@ -173,6 +185,9 @@ FIXTURES = frozenset({"setUp", "tearDown", "setUpClass", "tearDownClass", "setup
 _TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 """Names of files that pytest collects."""
 
+_SETTING = frozenset(name.rpartition(".")[2] for name in SETTERS)
+"""What setters are called in every module that has one."""
+
 _SETTERS: WeakKeyDictionary[Module, tuple[int, ...]] = WeakKeyDictionary()
 
 
@@ -186,12 +201,26 @@ def _as_record(run: Run) -> Callable[[Value], Value]:
 
 
 def _is_afterthought(policy: Occurrence, occurrences: tuple[Occurrence, ...]) -> bool:
-    """Whether a root builds and trains first, and then sets a policy under which nothing happens any more."""
-    if policy.chain:
+    """Whether a root builds and trains first, and then sets a policy under which nothing happens any more.
+
+    A function that does so may be called again, but for one that only puts back the default.
+    """
+    if policy.chain and not _is_default(policy):
         return False
     at = next(index for index, one in enumerate(occurrences) if one is policy)
     later = next((i for i in range(at + 1, len(occurrences)) if occurrences[i].order <= policy.order), len(occurrences))
     earlier = next((i for i in range(at, 0, -1) if occurrences[i - 1].order >= occurrences[i].order), 0)
-    kinds = (LayerBuilt, ModelBuilt, Compiled, Fitted, ModelCalled, OptimizerBuilt, TapeOpened)
     before, after = occurrences[earlier:at], occurrences[at + 1 : later]
-    return any(isinstance(one.event, kinds) for one in before) and not any(isinstance(o.event, kinds) for o in after)
+    if policy.chain and not any(isinstance(one.event, PolicySet) and not _is_default(one) for one in before):
+        return False
+    follow = (one for one in after if isinstance(one.event, _WORK) and conjoin(policy.guard, one.guard) is not None)
+    return any(isinstance(one.event, _WORK) for one in before) and next(follow, None) is None
+
+
+def _is_default(one: Occurrence) -> bool:
+    """Whether a policy is set that a program starts with."""
+    return isinstance(one.event, PolicySet) and _name(one.event.policy) == Constant("float32")
+
+
+_WORK = (LayerBuilt, ModelBuilt, Compiled, Fitted, ModelCalled, OptimizerBuilt, TapeOpened)
+"""What happens under a policy."""

@@ -7,7 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import (
+    activations,
     arrays,
+    distributions,
     dtype_containers,
     dtypes,
     environment,
@@ -16,6 +18,7 @@ from mpfix.frameworks import (
     half_values,
     input_casts,
     labels,
+    layer_states,
     layers,
     learning_rates,
     losses,
@@ -61,11 +64,13 @@ FUNCTIONS: dict[str, Function] = {
     **tensors.FUNCTIONS, **losses.FUNCTIONS, **tapes.FUNCTIONS, **variables.FUNCTIONS, **environment.FUNCTIONS,
     **policy_traces.FUNCTIONS, **half_values.FUNCTIONS, **arrays.FUNCTIONS,
     **dtype_containers.FUNCTIONS, **half_functions.FUNCTIONS, **tensor_loops.FUNCTIONS,
+    **activations.FUNCTIONS, **distributions.FUNCTIONS,
 }  # fmt: skip
 METHODS: dict[tuple[str, str], Method] = {
     **layers.METHODS, **models.METHODS, **optimizers.METHODS, **gradients.METHODS, **tensors.METHODS,
     **tapes.METHODS, **variables.METHODS, **environment.METHODS, **losses.METHODS,
     **policy_traces.METHODS, **replicas.METHODS, **dtype_containers.METHODS,
+    **activations.METHODS, **layer_states.METHODS, **distributions.METHODS,
 }  # fmt: skip
 
 TAPES = frozenset({"tensorflow.GradientTape"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mpfix.frameworks.dtypes import NumberTensor
 from mpfix.frameworks.half_values import HalfComputed, number_of
 from mpfix.frameworks.policies import COMPUTE_DTYPES
 from mpfix.frameworks.training import HALF
@@ -47,6 +48,15 @@ class HalfOperation:
     def number(self) -> float | None:
         """The other operand, where it is a plain number."""
         return number_of(self.other)
+
+    @property
+    def put_at(self) -> Place | None:
+        """What put the number that the other operand is into half: a cast, or a maker with a dtype."""
+        other = widened(self.other)
+        if isinstance(other, NumberTensor):
+            return other.source.place if isinstance(other.source, Record) else None
+        by = other.get("dtype by") if isinstance(other, Record) and other.get("of") != NONE else NONE
+        return by.place if isinstance(by, Record) else None
 
     def text(self, name: str) -> str | None:
         """A word that the tensor remembers."""
@@ -111,6 +121,11 @@ def is_large_sum(one: HalfOperation) -> bool:
 def is_large_count(one: HalfOperation) -> bool:
     """Whether a count runs over two axes or more of a tensor that has more, or is one of pixels or tokens."""
     return _axes(one.axis) >= MANY_AXES and (one.axis != NONE or has_many_axes(one))
+
+
+def is_large_event(one: HalfOperation) -> bool:
+    """Whether a log-likelihood is summed over the pixels and channels of an image."""
+    return _axes(one.axis) >= IMAGE_RANK
 
 
 def has_many_axes(one: HalfOperation) -> bool:

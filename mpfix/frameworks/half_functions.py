@@ -1,4 +1,4 @@
-"""Functions that are in half by something else than their first operands: counts in a dtype, batch normalization."""
+"""Functions in half by something else than their first operands: counts and distances in a dtype, batch norms."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mpfix.frameworks import dtypes, half_values, rows
 from mpfix.frameworks.handlers import Functions
 from mpfix.semantic.containers import list_content
 from mpfix.semantic.run import Run
-from mpfix.semantic.values import NONE, Arguments, Library, Record, Value, widened
+from mpfix.semantic.values import NONE, Arguments, Constant, Library, Record, Value, widened
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
@@ -49,7 +49,20 @@ def _normalized(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
     return half_values.forgetting(run, rows.call_row(lib, run, function, arguments, node))
 
 
+def _distances(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`tfa.image.euclidean_dist_transform(images, dtype)`: distances in pixels, whose squares are in that dtype too."""
+    given = arguments.get(1, "dtype")
+    dtype = Constant("float32") if given is None else run.each(given, dtypes.as_dtype)
+    by = dtypes.source("default", run.place(node)) if given is None else dtypes.given(dtype, "literal", run.place(node))
+    distances = Record("tensor", run.place(node), {"dtype": dtype, "dtype by": by})
+    if half_values.is_half_tensor(distances):
+        policy = run.get_global("policy") or NONE
+        run.emit(half_values.HalfComputed(node, "distance", function.key, distances, NONE, policy))
+    return distances
+
+
 FUNCTIONS: Functions = {
+    "tensorflow_addons.image.euclidean_dist_transform": _distances,
     "keras.backend.dtype": _dtype,
     "tensorflow.math.count_nonzero": _count,
     "tensorflow.nn.batch_normalization": _normalized,

@@ -76,6 +76,10 @@ SECOND = {"where": 2, "clip": 1}
 FIRST = {"where": 1}
 """Positions of the operands that matter, where they are not the first two."""
 
+NORMS = ("tensorflow.norm", "keras.ops.norm")
+ORDERS = {**dict.fromkeys(NORMS, (1, "ord")), "keras.ops.normalize": (2, "order")}
+"""Functions that square unless their order, given at this position or by this name, is another."""
+
 WORDS = (
     ("x", "input", "input_tensor", "tensor", "features", "t"),
     ("y", "min", "clip_value_min", "a_min", "x_min", "min_value"),
@@ -112,6 +116,8 @@ def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | N
 def called(run: Run, key: str, arguments: Arguments, result: Value | None, node: ast.AST) -> Value | None:
     """Note a function of tensors; its result remembers it."""
     how = OPERATIONS.get(key.rpartition(".")[2]) if key.startswith(ROOTS) else None
+    if key in ORDERS and not _squares(arguments.get(*ORDERS[key])):
+        how = None
     row = rows.row_of(key)
     if how is None:
         return result if row is None or row.passes == "values" else forgetting(run, result)
@@ -120,7 +126,7 @@ def called(run: Run, key: str, arguments: Arguments, result: Value | None, node:
     if not any(is_half_tensor(one) for one in (left, right)):
         # a weight is no tensor record, but what is made of it may be one in half
         return _remembering(run, how, left, right, result, node) if how in BOUNDED else forgetting(run, result)
-    policy, axis = run.get_global("policy") or NONE, arguments.get(1, "axis") or NONE
+    policy, axis = run.get_global("policy") or NONE, arguments.get(2 if key in NORMS else 1, "axis") or NONE
     axis = list_content(run, axis) or axis
     run.emit(HalfComputed(node, how, key, left, right, policy, axis))
     if how == "clip":
@@ -129,6 +135,11 @@ def called(run: Run, key: str, arguments: Arguments, result: Value | None, node:
     if axis != NONE and how in REDUCTIONS and noted is not None:
         return run.each(noted, lambda one: one.having({"reduced": TRUE_VALUE}) if isinstance(one, Record) else one)
     return noted
+
+
+def _squares(order: Value | None) -> bool:
+    """Whether a norm of an order squares: other orders take absolute values; one that is not known may be any."""
+    return order is None or (isinstance(order, Constant) and order.value in ("euclidean", "fro", 2, None))
 
 
 def _argument(arguments: Arguments, position: int, names: tuple[str, ...]) -> Value:

@@ -18,17 +18,19 @@ from mpfix.frameworks import (
     models,
     optimizers,
     outputs,
+    own_optimizers,
     policies,
     policy_traces,
     replicas,
     reports,
     scales,
+    step_counters,
     stores,
     sum_uses,
-    sums,
     tapes,
     tensors,
     type_tests,
+    widening,
 )
 from mpfix.frameworks.ambient import Ambient, is_test, sets_policy
 from mpfix.frameworks.events import AttributeTested, ModelBuilt
@@ -198,7 +200,7 @@ class KerasLibrary:
             return policy_traces.duck_map(receiver)
         if name in models.DUCK and not _defined_by_project(run, name):
             return Bound(Library(f"model.{name}"), receiver)
-        if name in optimizers.DUCK and not _defined_by_project(run, name):
+        if name in optimizers.DUCK and (not _defined_by_project(run, name) or _is_in_own(run, name)):
             return Bound(Library(f"optimizer.{name}"), receiver)
         return None
 
@@ -209,7 +211,7 @@ class KerasLibrary:
             return tensors.tensor_attribute(self, run, receiver, name, node)
         if receiver.kind == "version":
             return environment.version_attribute(run, receiver, name, node)
-        return None
+        return Bound(Library(f"distribution.{name}"), receiver) if receiver.kind == "distribution" else None
 
     def _object_attribute(self, run: Run, receiver: Object, name: str, node: ast.AST) -> Value | None:
         role = self.role(receiver)
@@ -234,6 +236,7 @@ class KerasLibrary:
         replicas.note_given(run, function, arguments, node)
         policy_traces.note_given(run, function, arguments, node)
         reports.note_call(run, function, arguments, node)
+        step_counters.note_call(run, function, arguments, node)
         found = self._call(run, function, arguments, node)
         accumulation_arguments.note_call(run, function, arguments, found, node)
         sum_uses.note_used(run, function, arguments, found, node)
@@ -277,7 +280,9 @@ class KerasLibrary:
         reports.note_returned(self, run, value, node)
 
     def reach(self, run: Run, function: ProjectFunction, receiver: Object | None) -> bool:
-        """`train_step` and `call` of a model that nobody trains here run as `fit` and `model(x)` would run them."""
+        """Methods of models and optimizers that nobody trains here run as `fit` and `model(x)` would run them."""
+        if receiver is not None and self.role(receiver) == "optimizer" and function.name in own_optimizers.UPDATES:
+            return own_optimizers.run_updates(run, receiver, NONE, function.node)
         if receiver is None or self.role(receiver) not in ("model", "layer"):
             return False
         if function.name == "train_step" and self.role(receiver) == "model":
@@ -315,6 +320,8 @@ class KerasLibrary:
     def operator(self, run: Run, operator: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
         if any(environment.is_version(run, one) for one in operands):
             return environment.version_operator(run, operator, operands, node)
+        if step_counters.keeps_division(operator, operands):
+            return None
         found = gradients.arithmetic(self, run, operator, operands, node)
         if found is not None:
             return found
@@ -373,28 +380,13 @@ class KerasLibrary:
             replicas.leave(run, value, node)
 
     def widen(self, initial: Value, learnt: Value) -> Value | None:
-        """A record that changes in a loop keeps the properties that every iteration leaves alone."""
-        first, last = widened(initial), widened(learnt)
-        if isinstance(last, Record) and last.kind == "gradients":
-            if isinstance(first, Record) and first.kind == "gradients":
-                return _agreeing(first, last)
-            if sums.is_zero(first) or first == NONE or isinstance(first, Unknown):
-                return last
-        if isinstance(first, Record) and isinstance(last, Record) and first.kind == last.kind:
-            return _agreeing(first, last)
-        if isinstance(first, Record) and first.kind == "gradients" and (sums.is_zero(last) or last == NONE):
-            return first
-        return last if sums.are_made_alike(first, last) else None
+        return widening.widen(initial, learnt)
+
+
+def _is_in_own(run: Run, name: str) -> bool:
+    """Whether a method of that name is running: what it calls by its own name is what it wraps."""
+    return any(getattr(one, "name", None) == name for one in run.stack)
 
 
 def _defined_by_project(run: Run, name: str) -> bool:
     return any(isinstance(cls, Class) and name in cls.box.cells for cls in run.classes.values())
-
-
-def _agreeing(first: Record, last: Record) -> Record:
-    names = sorted(set(first.properties) | set(last.properties))
-    kept = {
-        name: first.get(name) if first.get(name) == last.get(name) else Unknown(("varies", name, last.place), name)
-        for name in names
-    }
-    return Record(last.kind, last.place, kept)

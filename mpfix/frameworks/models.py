@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import dtypes, input_casts, layers, optimizers, stacks, wrapper_arguments
+from mpfix.frameworks import dtypes, input_casts, layer_states, layers, optimizers, stacks, wrapper_arguments
 from mpfix.frameworks.events import Compiled, Fitted, ModelBuilt, ModelCalled, Predicted, TrainedUnseen
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.layers import first_tensor, layer_output, own_policy
 from mpfix.frameworks.loss_kinds import kinds_of
 from mpfix.frameworks.outputs import each_tensor, note_output
+from mpfix.frameworks.own_optimizers import note_fit
 from mpfix.frameworks.policies import compute_dtype
 from mpfix.semantic.calls import call_method, class_attribute
 from mpfix.semantic.containers import list_content
@@ -157,6 +158,7 @@ def _fit(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, nod
         return _trained_unseen(run, arguments, node)
     run.emit(Fitted(node, receiver))
     run_train_step(lib, run, receiver, node)
+    note_fit(run, receiver, node)
     return run.unknown(node)
 
 
@@ -313,6 +315,7 @@ ATTRIBUTES = {
     "variables": _trainable_variables,
     "weights": _trainable_variables,
     **dtypes.ATTRIBUTES,
+    **layer_states.ATTRIBUTES,
 }
 
 

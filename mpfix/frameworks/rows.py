@@ -175,7 +175,7 @@ def _tensor(
     operand = _operand(row, first, arguments)
     if row.passes in ("mean", "sum"):
         return run.each(operand, lambda one: _reduced(run, row.passes, key, one, arguments, node))
-    if row.passes in ("none", "zeros", "random"):
+    if row.passes in ("none", "zeros", "random") or (row.args[:1] == ("value",) and isinstance(operand, Constant)):
         return _made(run, row, key, operand, arguments, node)
 
     together = None
@@ -210,7 +210,7 @@ def _made(run: Run, row: Row, key: str, first: Value, arguments: Arguments, node
     given = arguments.get(row.args.index("dtype"), "dtype") if "dtype" in row.args else None
     place, takes = run.place(node), _takes(row)
     by = dtypes.source("default", place, **takes) if given is None else dtypes.given(dtype, "literal", place, **takes)
-    if row.passes == "none" and row.args[:1] == ("value",) and isinstance(first, Constant):
+    if row.args[:1] == ("value",) and isinstance(first, Constant):
         return dtypes.NumberTensor(first.value, dtype, by) if _is_float(first, given) else first
     properties: dict[str, Value] = {"dtype": dtype, "dtype by": by}
     if row.dtype[-1:] == ("first",) and given is None and not _holds_floats(run, first):

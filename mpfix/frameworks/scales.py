@@ -19,6 +19,7 @@ policy of a float16 layer it depends on, `vector` for one number per sample.
 
 OF_GRADIENTS = (
     *OF_LOSS, "unscaled", "unscaled at", "unscaled again", "divided by hand", "hand divisor", "taken", "distributed",
+    "handed",
 )  # fmt: skip
 """Properties of gradients that their sum keeps."""
 

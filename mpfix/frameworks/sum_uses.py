@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.frameworks import sums
+from mpfix.frameworks import lazy_sums, sums
 from mpfix.frameworks.events import Accumulated, CellCarried, Collected, GradientsUsed
 from mpfix.semantic import operators
 from mpfix.semantic.containers import list_content
@@ -74,6 +74,7 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
     """A call of something that is not modelled, with gradients or sums of them in its arguments or as its receiver."""
     if run.muted or (isinstance(result, (Record, Sequence)) and _keeps_gradients(run, result)):
         return
+    lazy_sums.note_call(run, function, node)
     by = _name_of(function)
     if by.rpartition(".")[2] in HARMLESS:
         return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from mpfix.frameworks import rows
 from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.optimizers import WRAPPERS
 from mpfix.frameworks.policies import MAKERS, SETTERS
@@ -30,7 +31,22 @@ def is_unset_flag(run: Run, function: Function, name: str) -> bool:
     key = (function.node, name)
     if key not in known:
         known[key] = _decides(function, name)
-    return known[key] and not _is_passed(run, function, name)
+    if not known[key]:
+        return _is_option_of_loss(function) and not _is_given(run, function, name)
+    return not _is_passed(run, function, name)
+
+
+def _is_option_of_loss(function: Function) -> bool:
+    """Whether a parameter says how a loss of the project is computed."""
+    bases = function.owner.library_bases() if function.owner is not None and function.name == "__init__" else ()
+    return any(rows.role_of(base.key) == "loss" for base in bases)
+
+
+def _is_given(run: Run, function: Function, name: str) -> bool:
+    """Whether a class is made, or its constructor called by an heir, with a parameter that is named."""
+    modules = run.project.modules.values() if run.project is not None else (function.module,)
+    called = ("__init__", function.owner.name if function.owner is not None else "")
+    return any((one, name) in _passed(module) for module in modules for one in called)
 
 
 def _decides(function: Function, name: str) -> bool:

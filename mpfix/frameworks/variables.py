@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import dtypes, half_statistics, sums
+from mpfix.frameworks import dtypes, half_statistics, lazy_sums, sums
 from mpfix.frameworks.events import Accumulated, Overwritten, Reset
 from mpfix.frameworks.gradients import gradients_of
 from mpfix.frameworks.handlers import Functions, Methods
@@ -70,6 +70,7 @@ def make_variable(lib: KerasLibrary, run: Run, function: Library, arguments: Arg
         run.set(variable, "trainable", arguments.get(1, "trainable") or TRUE_VALUE)
     kept = {name: arguments.get(None, name) or NONE for name in ("synchronization", "aggregation")}
     run.emit(VariableMade(node, variable, **kept, initial=initial))
+    lazy_sums.note_made(run, variable, node)
     return variable
 
 

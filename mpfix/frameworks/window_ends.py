@@ -13,6 +13,7 @@ from mpfix.frameworks.events import (
     Overwritten,
     Reset,
 )
+from mpfix.frameworks.own_optimizers import GradientsHanded
 from mpfix.frameworks.sums import Cell, is_variable, is_zero
 from mpfix.frameworks.windows import MAX_DEPTH, Update, updates
 from mpfix.record import record
@@ -77,7 +78,7 @@ def _dropped(program: Program, update: Update, known: Sum) -> Occurrence | None:
     """Where the iteration at the end of a window takes gradients that nothing adds, keeps or applies."""
     if update.property("joined") != NONE or not all(excludes(one.guard, update.window) for one in known.adds):
         return None
-    places = {gradients.get("taken") for _, gradients in known.added()}
+    places = {_origin(gradients) for _, gradients in known.added()}
     taken = places.pop() if len(places) == 1 else NONE
     if not isinstance(taken, At) or _is_kept(program, update, taken):
         return None
@@ -85,13 +86,18 @@ def _dropped(program: Program, update: Update, known: Sum) -> Occurrence | None:
     return next(
         (
             one
-            for one in program.happened(GradientTaken)
+            for one in program.happened(GradientTaken, GradientsHanded)
             if one.place == taken.place
             and one.loops[: len(around)] == around
             and not excludes(one.guard, update.window)
         ),
         None,
     )
+
+
+def _origin(gradients: Record) -> Value:
+    """Where gradients were taken, or where an optimizer of the project got them."""
+    return gradients.get("taken") if gradients.get("taken") != NONE else gradients.get("handed")
 
 
 def _is_kept(program: Program, update: Update, taken: At) -> bool:
@@ -101,7 +107,7 @@ def _is_kept(program: Program, update: Update, taken: At) -> bool:
         if excludes(occurrence.guard, update.window) or (isinstance(event, GradientsUsed) and _only_reads(event.by)):
             continue
         for _, gradients in alternatives(getattr(event, "gradients", NONE), occurrence.guard):
-            if not isinstance(gradients, Record) or gradients.get("taken") != taken:
+            if not isinstance(gradients, Record) or _origin(gradients) != taken:
                 continue
             # the sum itself remembers where its parts were taken
             if not isinstance(event, Applied) or gradients.get("accumulator") == NONE:

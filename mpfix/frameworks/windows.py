@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from mpfix.frameworks.events import Applied, Reset
+from mpfix.frameworks.own_optimizers import is_own_update
 from mpfix.frameworks.sums import is_variable
 from mpfix.record import record
 from mpfix.semantic.guards import Condition, Equal, Every, Guard
@@ -71,7 +72,12 @@ PATHS = (
 @fact
 def updates(program: Program) -> tuple[Update, ...]:
     """Every update by a known optimizer, one for each case; none under a distribution strategy."""
-    return tuple(one for one in all_updates(program) if isinstance(one.optimizer, Object))
+    return tuple(one for one in all_updates(program) if isinstance(one.optimizer, Object) or _is_wrapped(one))
+
+
+def _is_wrapped(update: Update) -> bool:
+    """Whether an optimizer of the project makes the update by another one: that one is an ordinary optimizer."""
+    return update.loop is not None and is_own_update(update.loop)
 
 
 @fact

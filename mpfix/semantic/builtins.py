@@ -57,14 +57,21 @@ def call_python(run: Run, function: Value, arguments: Arguments, node: ast.AST) 
 
 
 def _zip(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:
-    columns = [iterate(run, value, node, None) for value in arguments.positional]
+    columns = [iterate(run, value, node, None) for value in (*arguments.positional, *arguments.rest)]
     if not columns or arguments.open_positional:
-        return None
+        return _turned(columns) if arguments.rest else None
     if any(column.open for column in columns) or len({len(column.items) for column in columns}) > 1:
         firsts = tuple(column.items[0] if column.items else run.unknown(node) for column in columns)
         return Sequence((Sequence(firsts),), True)
     rows = zip(*(column.items for column in columns), strict=True)
     return Sequence(tuple(Sequence(tuple(row)) for row in rows))
+
+
+def _turned(rows: list[Sequence]) -> Value | None:
+    """`zip(*rows)` of nobody knows how many rows that are all as long."""
+    if not rows or any(row.open for row in rows) or len({len(row.items) for row in rows}) > 1:
+        return None
+    return Sequence(tuple(Sequence(column, True) for column in zip(*(row.items for row in rows), strict=True)))
 
 
 def _enumerate(run: Run, arguments: Arguments, node: ast.AST) -> Value | None:

@@ -129,6 +129,7 @@ def _call(run: Run, function: Value, node: ast.Call, frame: Frame) -> Value:
 def evaluate_arguments(run: Run, node: ast.Call, frame: Frame) -> Arguments:
     """The arguments of a call, `*` and `**` unpacked as far as they are known."""
     positional: list[Value] = []
+    rest: list[Value] = []
     keywords: list[tuple[str, Value]] = []
     open_positional = open_keywords = False
     for argument in node.args:
@@ -137,7 +138,7 @@ def evaluate_arguments(run: Run, node: ast.Call, frame: Frame) -> Arguments:
             if content is None or content.open:
                 open_positional = True
             if content is not None:
-                positional.extend(content.items if not content.open else ())
+                (rest if content.open else positional).extend(content.items)
         else:
             positional.append(evaluate(run, argument, frame))
     for keyword in node.keywords:
@@ -150,7 +151,7 @@ def evaluate_arguments(run: Run, node: ast.Call, frame: Frame) -> Arguments:
         for key, entry in entries.entries if entries else ():
             if isinstance(key, Constant) and isinstance(key.value, str):
                 keywords.append((key.value, entry))
-    return Arguments(tuple(positional), tuple(keywords), open_positional, open_keywords)
+    return Arguments(tuple(positional), tuple(keywords), open_positional, open_keywords, tuple(rest))
 
 
 def _super(run: Run, node: ast.Call, frame: Frame) -> Value:

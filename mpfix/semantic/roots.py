@@ -17,6 +17,7 @@ from mpfix.semantic.root_traces import RootTrace, RootTraces, trace_of
 from mpfix.semantic.run import Occurrence, Recurrence, Run, deep_recursion
 from mpfix.semantic.shared_imports import SharedImports
 from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.templates import heirs_to_run
 from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue, Object, Value
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -258,7 +259,26 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
             break
         # what tests call has been called under the policies of the rest by then
         _reach_all(run, sorted(waiting, key=run.library.is_test), seen)
+    _run_templates(run, reached, seen)
     _finish(run, modules[0])
+
+
+def _run_templates(run: Run, reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:
+    """Template methods that no root reached, once more: on an object of each heir that takes them as they are.
+
+    What does not end within a few steps is as if it had not run.
+    """
+    limits, run.limits = run.limits, replace(run.limits, root_steps=run.limits.spare_steps)
+    for function in [one for node, one in run.functions.items() if node not in reached]:
+        for heir in heirs_to_run(run, function):
+            run.library.start_last_pass(run, seen, function)
+            run.contexts.clear()
+            run.spent.clear()
+            occurred, recurred, undo = len(run.occurrences), len(run.recurrences), run.library.mark()
+            if not _guarded(run, function, heir):
+                del run.occurrences[occurred:], run.recurrences[recurred:]
+                undo()
+    run.limits = limits
 
 
 def _reach_all(run: Run, functions: Sequence[Function], seen: tuple[Occurrence, ...]) -> None:
@@ -273,16 +293,26 @@ def _reach_all(run: Run, functions: Sequence[Function], seen: tuple[Occurrence, 
             _guarded(run, function)
 
 
-def _guarded(run: Run, function: Function) -> None:
-    """Call a function with the steps of a root: it is called for itself, as one."""
-    earlier, run.steps = run.steps, 0
+def _guarded(run: Run, function: Function, heir: Class | None = None) -> bool:
+    """Call a function with the steps of a root: it is called for itself, as one; a method perhaps for an heir.
+
+    False where it ran out of them.
+    """
+    earlier, run.steps, ended = run.steps, 0, True
     try:
-        _reach(run, function)
+        if heir is None:
+            _reach(run, function)
+        else:
+            run.module = function.module
+            _reach_on(run, function, heir, _receiver(run, heir, function))
     except OutOfSteps:
-        run.cut("steps of a root", function.node)
+        ended = False
+        if heir is None:
+            run.cut("steps of a root", function.node)
     run.steps += earlier
     run.called.add(function.node)
     _restart(run, function.module)
+    return ended
 
 
 def _reach(run: Run, function: Function) -> None:
@@ -293,8 +323,12 @@ def _reach(run: Run, function: Function) -> None:
         call(run, function, _nothing(), function.node)
         return
     receiver = _receiver(run, owner, function)
-    if function.node in run.called:
-        return
+    if function.node not in run.called:
+        _reach_on(run, function, owner, receiver)
+
+
+def _reach_on(run: Run, function: Function, owner: Class, receiver: Object) -> None:
+    """Call a method of an object, or of its class, as somebody outside might."""
     bound: Value = function
     if "staticmethod" not in function.marks:
         bound = Bound(function, owner if "classmethod" in function.marks else receiver)

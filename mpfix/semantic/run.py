@@ -210,6 +210,8 @@ class Run:
 
     def merge(self, alternatives: list[tuple[Guard, Value]] | tuple[tuple[Guard, Value], ...]) -> Value | None:
         """One value for alternatives under guards, first match first; None for no alternatives."""
+        if len(alternatives) > 1 and all(value == alternatives[0][1] for _, value in alternatives):
+            return alternatives[0][1]
         flat: list[tuple[Guard, Value]] = []
         for guard, value in alternatives:
             if isinstance(value, Choice):
@@ -374,9 +376,7 @@ def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value
             continue
         else:
             kept.append((rest, value))
-        if not rest:
-            break
-        if index == len(flat) - 1:
+        if not rest or index == len(flat) - 1:
             break
         weight += len(rest) if len(rest) > 1 else 0
         known = below(known or TRUE, rest, weight)

@@ -358,12 +358,16 @@ def widened(value: Value) -> Value:
 
 @record
 class Arguments:
-    """What a call passes: positional values, keywords, and whether `*` or `**` brought values nobody knows."""
+    """What a call passes: positional values, keywords, and whether `*` or `**` brought values nobody knows.
+
+    `rest` are the values that stand for each of those that a `*` brought, however many they are.
+    """
 
     positional: tuple[Value, ...] = ()
     keywords: tuple[tuple[str, Value], ...] = ()
     open_positional: bool = False
     open_keywords: bool = False
+    rest: tuple[Value, ...] = ()
 
     def keyword(self, name: str) -> Value | None:
         """The value of a keyword, None when it is not passed."""

@@ -165,3 +165,73 @@ for x, y in batches:
     (found,) = missing_gradients(program_of(tmp_path, body))
 
     assert (found.name, found.occurrence.place.line) == ("slopes", 18)
+
+
+LAZY = """\
+slots = None
+for step, (x, y) in enumerate(batches):
+    {begin}
+    gradients = gradients_of(x, y)
+    if slots is None:
+        slots = [tf.Variable(tf.zeros_like(g), trainable=False) for g in gradients]
+    for slot, gradient in zip(slots, gradients):
+        slot.assign_add(gradient / 4)
+    if (step + 1) % 4 == 0:
+        update(slots)
+        {end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "carries", "restarts"),
+    [
+        ("pass", "pass", True, False),
+        ("pass", "[slot.assign(tf.zeros_like(slot)) for slot in slots]", True, True),
+        ("[slot.assign(tf.zeros_like(slot)) for slot in slots or ()]", "pass", True, True),
+        ("pass", "slots = None", False, True),
+    ],
+)
+def test_variables_that_the_first_iteration_makes(
+    begin: str, end: str, carries: bool, restarts: bool, tmp_path: Path
+) -> None:
+    program = program_of(tmp_path, LAZY.format(begin=begin, end=end))
+
+    (found,) = sums(program).values()
+    loop = next(one.loop for one in updates(program) if one.loop is not None)
+
+    assert found.carried_by(loop) is carries
+    assert (starts_again(program, found, loop) or not carries) is restarts
+
+
+UPDATES = """\
+class Own(keras.optimizers.Optimizer):
+    def __init__(self, inner, made):
+        self.inner = inner
+        self.sums = [tf.Variable(tf.zeros_like(v), trainable=False) for v in made]
+    def {name}(self, {parameters}):
+        {pairs}
+        for total, gradient in zip(self.sums, gradients):
+            total.assign_add(gradient)
+        self.inner.apply_gradients(zip(self.sums, variables))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "pairs"),
+    [
+        ("apply_gradients", "pairs, name=None", "gradients, variables = zip(*pairs)"),
+        ("apply_gradients", "pairs", "gradients, variables = zip(*[(g, v) for g, v in pairs if g is not None])"),
+        ("apply", "gradients, variables=None", "pass"),
+    ],
+)
+@pytest.mark.parametrize("use", ["", "model.compile(Own(optimizer, model.weights), 'mse')\nmodel.fit(batches)\n"])
+def test_an_optimizer_of_the_project_updates_batch_by_batch(
+    name: str, parameters: str, pairs: str, use: str, tmp_path: Path
+) -> None:
+    program = program_of(tmp_path, UPDATES.format(name=name, parameters=parameters, pairs=pairs) + use)
+
+    (found,) = sums(program).values()
+    applied = [one for one in updates(program) if one.accumulator == found.accumulator]
+
+    assert applied
+    assert all(one.loop is not None and found.carried_by(one.loop) for one in applied)

@@ -47,6 +47,33 @@ def test_an_assertion_names_the_policies_that_a_parameter_may_be(program: MakePr
     assert policies(program(f"import keras\n{ASSERTED}{LAYER}")) == {"mixed_float16", "float32"}
 
 
+def test_a_policy_is_set_with_a_module_that_an_attribute_keeps(program: MakeProgram) -> None:
+    keeper = (
+        "class Settings:\n    def __init__(self, amp):\n"
+        "        self.precision = keras.mixed_precision if amp else None\n        self.use(amp)\n"
+        "    def use(self, amp):\n        if amp:\n"
+        '            self.precision.set_global_policy("mixed_float16")\n'
+    )
+
+    assert policies(program(f"import keras\n{LAYER}{keeper}")) == {"mixed_float16", "float32"}
+
+
+def test_the_helpers_of_a_file_of_tests_do_not_see_what_a_script_sets(project: Callable[..., Any]) -> None:
+    from mpfix.engine.pipeline import check
+    from mpfix.settings import Settings
+
+    helper = (
+        "import train\nfrom tensorflow import keras\n\n\ndef helper():\n"
+        '    model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])\n'
+        '    model.compile("adam", "categorical_crossentropy")\n    model.fit(train.data())\n\n\n'
+        "def test_model():\n    helper()\n"
+    )
+    project({"train.py": f"import keras\n{SETTER}", "test_model.py": helper, "other.py": helper})
+
+    report = check(["."], Settings())
+    assert {one.span.filename for one in report.diagnostics} == {"other.py"}
+
+
 def test_a_policy_that_nothing_names_stays_unknown(program: MakeProgram) -> None:
     source = f"import keras\n{LAYER}def setup(name):\n    keras.mixed_precision.set_global_policy(name)\n"
 
@@ -64,6 +91,29 @@ def test_scripts_that_share_a_helper_leave_its_policies_apart(program: MakeProgr
     uses = "".join(f"def run{index}(args):\n    setup(args.kind, args.tpu)\n" for index in range(4))
 
     assert policies(program(helper + uses + LAYER)) == {"mixed_float16", "mixed_bfloat16", "float32"}
+
+
+MODEL = "keras.Sequential([keras.layers.Activation('relu')]).compile('sgd')\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [("", {"mixed_float16"}), (f"    {MODEL}", {"mixed_float16", "float32"})],
+    ids=["at the end", "before other work"],
+)
+def test_a_default_that_is_put_back_when_all_is_done_is_nobody_s_policy(
+    program: MakeProgram, after: str, expected: set[str]
+) -> None:
+    source = (
+        "import keras\ndef train():\n"
+        '    keras.mixed_precision.set_global_policy("mixed_float16")\n'
+        f"    {MODEL}"
+        '    keras.mixed_precision.set_global_policy("float32")\n'
+        f"{after}{LAYER}train()\n"
+    )
+    built = [one for one in program(source).happened(LayerBuilt) if one.event.key.endswith("Dense")]
+
+    assert {case.constant("policy.name") for one in built for case in cases_of(one, "policy.name")} == expected
 
 
 def test_what_a_function_calls_under_a_policy_of_its_own_is_not_cut_because_of_others(program: MakeProgram) -> None:

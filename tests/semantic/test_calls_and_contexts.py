@@ -292,3 +292,16 @@ def test_a_missing_name_is_unknown() -> None:
     ) == [
         "1 if `an exception in line 4` | undefined",
     ]
+
+
+def test_rows_that_nobody_counted_are_turned_into_columns() -> None:
+    assert story(
+        """
+        rows = [(1, "a") for one in unknown]
+        numbers, words = zip(*rows)
+        for number, word in zip(numbers, words):
+            lib.show(number, word)
+        """
+    ) == [
+        "1, 'a' in a loop",
+    ]

@@ -33,7 +33,7 @@ def _never(program: Program, update: Update) -> Iterator[Finding]:
         update.occurrence.place,
         "the sum is never set back to zero: every update applies all earlier gradients again",
         evidence=(Evidence(found.adds[0].place, "the gradients are added here"),),
-        guard=update.guard,
+        guard=update.guard - found.kept.once,
         fix=fix,
         unfixable_reason=reason,
     )

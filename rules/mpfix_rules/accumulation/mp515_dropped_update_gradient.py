@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.window_ends import dropped_gradients
+from mpfix.frameworks.events import GradientTaken
+from mpfix.frameworks.window_ends import DroppedGradient, dropped_gradients
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 
@@ -20,9 +21,13 @@ def dropped_update_gradient(program: Program) -> Iterator[Finding]:
             dropped.update.occurrence.place,
             "the gradients of this micro batch are lost: the sum is applied and zeroed without them",
             evidence=(
-                Evidence(dropped.taken.place, "every micro batch computes them here"),
+                Evidence(dropped.taken.place, f"every micro batch {_comes(dropped)} them here"),
                 Evidence(dropped.add.place, "they are added only where the window does not end"),
             ),
             guard=dropped.update.rest,
             unfixable_reason=REASON,
         )
+
+
+def _comes(dropped: DroppedGradient) -> str:
+    return "computes" if isinstance(dropped.taken.event, GradientTaken) else "brings"

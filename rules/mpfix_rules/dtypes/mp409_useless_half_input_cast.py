@@ -47,6 +47,8 @@ def _message(found: UselessCast) -> str | None:
         return None
     if is_mixed and found.case.event.is_inside:
         return None  # what a model's own `call` gets is in half already
+    if found.policy.get("explicit") == TRUE_VALUE and not is_mixed:
+        return None  # one layer of several is in float32
     if found.first == "float32":
         return WANTED if is_mixed else NO_POLICY
     if not is_mixed:

@@ -16,7 +16,7 @@ from mpfix.frameworks.half_facts import (
 from mpfix.frameworks.half_values import number_of
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
-from mpfix.semantic.values import At
+from mpfix.semantic.values import NONE, At
 from mpfix_rules.repairs.epsilons import float32_around, in_float32
 from mpfix_rules.repairs.half_numbers import half_evidence, number_text
 
@@ -25,6 +25,8 @@ LOWER = "`{}` is 0 in float16: it keeps nothing away from 0"
 UPPER = "`{}` is 1 in {}: it keeps nothing away from 1"
 DIVISOR = "`{}` is too small for a divisor in float16: {} divided by it is infinite"
 VARIANCE = "`{}` beside a variance in float16: the gradient of its root is infinite where the variance is small"
+ROOT = "`{}` under `rsqrt` in float16: the gradient of the root is infinite where it is added to a number near 0"
+PUT = "the number is in float16 before it is used: it and what it meets must be in float32"
 ELSEWHERE = "what uses the sum does not stand around it"
 BOUND = "the limit and what uses its result must be in float32 both"
 STATISTICS = "the statistics must be computed in float32, with what they are computed of"
@@ -33,7 +35,7 @@ LARGE = "the quotient does not fit into float16 either: compute it and what uses
 
 @rule("MP304", "epsilon-vanishes", severity=Severity.ERROR, half=True, fixable=True)
 def epsilon_vanishes(program: Program) -> Iterator[Finding]:
-    """Small numbers that are meant to keep a half tensor away from 0 or 1."""
+    """Small numbers that are meant to keep a half tensor away from 0 or 1; a cast that put one into half has it."""
     for one in half_operations(program, "Add", "Sub", "maximum", "clip"):
         if one.dtype == "float16" and one.number is not None and 0.0 < one.number <= FLOAT16_ZERO:
             yield _vanished(program, one, one.number)
@@ -42,6 +44,8 @@ def epsilon_vanishes(program: Program) -> Iterator[Finding]:
             yield _finding(one, UPPER.format(f"1 - {number_text(1.0 - one.number)}", one.dtype), BOUND)
     for one in half_operations(program, "Div", "reciprocal"):
         yield from _divisor(one)
+    for one in half_operations(program, "rsqrt"):
+        yield from _root(one)
     for one in half_operations(program, "batch norm"):
         if one.dtype == "float16" and one.number is not None and 0.0 < one.number <= FLOAT16_VARIANCE:
             yield _finding(one, VARIANCE.format(number_text(one.number)), STATISTICS)
@@ -50,15 +54,33 @@ def epsilon_vanishes(program: Program) -> Iterator[Finding]:
 def _vanished(program: Program, one: HalfOperation, number: float) -> Finding:
     if one.how not in ("Add", "Sub"):
         return _finding(one, LOWER.format(number_text(number)), BOUND)
+    message = ADDED.format(number_text(number))
+    if one.put_at is not None:
+        return _finding(one, message, PUT)
     place = float32_around(program, one)
     fix = in_float32(program, one, place) if place is not None else None
     reason = None if fix is not None else ELSEWHERE if place is None else LARGE
-    message = ADDED.format(number_text(number))
     return Finding(one.place, message, evidence=half_evidence(one), guard=one.guard, fix=fix, unfixable_reason=reason)
 
 
 def _finding(one: HalfOperation, message: str, reason: str) -> Finding:
-    return Finding(one.place, message, evidence=half_evidence(one), guard=one.guard, unfixable_reason=reason)
+    place, evidence = one.put_at or one.place, half_evidence(one)
+    if place != one.place:
+        evidence = (*evidence, Evidence(one.place, "it is used here"))
+    return Finding(place, message, evidence=evidence, guard=one.guard, unfixable_reason=reason)
+
+
+def _root(one: HalfOperation) -> Iterator[Finding]:
+    """A number beside a variance that is in half; where its squares are taken in half too, that is what is wrong."""
+    number, added = number_of(one.tensor.get("added")), one.tensor.get("added at")
+    if one.dtype != "float16" or not isinstance(added, At) or one.tensor.get("variance at") != NONE:
+        return
+    if number is not None and FLOAT16_ZERO < number <= FLOAT16_VARIANCE:
+        evidence = half_evidence(one)
+        if added.place != one.place:
+            evidence = (*evidence, Evidence(one.place, "its root is taken here"))
+        reason, message = STATISTICS, ROOT.format(number_text(number))
+        yield Finding(added.place, message, evidence=evidence, guard=one.guard, unfixable_reason=reason)
 
 
 def _divisor(one: HalfOperation) -> Iterator[Finding]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.half_counters import half_counters
-from mpfix.frameworks.half_facts import HalfOperation, half_operations, has_many_axes, is_large_count, is_large_sum
+from mpfix.frameworks.half_facts import (
+    HalfOperation,
+    half_operations,
+    has_many_axes,
+    is_large_count,
+    is_large_event,
+    is_large_sum,
+)
 from mpfix.frameworks.labels import EXACT
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
@@ -16,30 +23,36 @@ from mpfix_rules.repairs.half_numbers import half_evidence
 
 SUM = "a sum over many elements in float16: infinite beyond 65504, in steps of 2 and more from 2048 on"
 COUNT = "a count of many elements in float16: infinite beyond 65504, in steps of 2 and more from 2048 on"
+LIKELIHOOD = (
+    "a log-likelihood of many elements, summed in float16: infinite beyond 65504, in steps of 2 and more from 2048 on"
+)
 SQUARES = "a mean of squares in float16: squares are infinite from 256 on, the gradient is 0 from 65520 elements on"
 UNCAST = "what is summed has no place for a cast"
+MADE = "the distribution must be made of float32 tensors"
 MEETS = "what the count meets must be in float32 as well"
 TOTAL = "a running total in {}: it stops growing, at {} where ones are added"
 STAYS = "what the total meets must have its dtype as well"
 MEAN = "a mean over many elements in float16: its gradient is 0 from 65520 elements on"
+UNCASTABLE = {"count": MEETS, "log prob": MADE}
+"""Operations whose first argument is not what a cast would mend, with what would."""
 
 
 @rule("MP305", "half-big-sum", severity=Severity.ERROR, half=True, fixable=True)
 def half_big_sum(program: Program) -> Iterator[Finding]:
     """Reductions of whole tensors that are in float16."""
-    operations = half_operations(program, "sum", "mean", "l2 loss", "count")
+    operations = half_operations(program, "sum", "mean", "l2 loss", *UNCASTABLE)
     found = [(one, _harm(one)) for one in operations if one.dtype == "float16"]
     harmful = [(one, message) for one, message in found if message is not None]
-    sums = [one for one, _ in found if one.how != "count"]
+    sums = [one for one, _ in found if one.how not in UNCASTABLE]
     for one, message in harmful:
-        fix = summed_in_float32(program, one, sums) if one.how != "count" else None
+        fix = summed_in_float32(program, one, sums) if one.how not in UNCASTABLE else None
         yield Finding(
             one.place,
             message,
             evidence=half_evidence(one),
             guard=one.guard,
             fix=fix,
-            unfixable_reason=None if fix is not None else MEETS if one.how == "count" else UNCAST,
+            unfixable_reason=None if fix is not None else UNCASTABLE.get(one.how, UNCAST),
         )
     yield from _totals(program)
 
@@ -61,6 +74,8 @@ def _harm(one: HalfOperation) -> str | None:
         return SUM
     if one.how == "count":
         return COUNT if is_large_count(one) else None
+    if one.how == "log prob":
+        return LIKELIHOOD if is_large_event(one) else None
     if not is_large_sum(one):
         return None
     if one.how == "sum":

@@ -16,9 +16,11 @@ from mpfix_rules.repairs.norms import layer_in_float32, norm_in_float32
 
 SQUARES = "squares are infinite in float16 from 256 on, their sum sooner: what is divided by its root becomes 0 or NaN"
 FUNCTION = "`{}` squares in float16: infinite from 256 on, 0 below 1.7e-4"
+DISTANCE = "`{}` squares in float16: no distance is longer than 255.9 pixels"
 LAYER = "`UnitNormalization` squares in float16: large inputs become 0, small ones infinite"
 BY_HAND = "the normalization is spread over several statements"
 NO_NAME = "what is normalized has no name to take the dtype from"
+MEETS = "what the distances meet must be in float32 as well"
 UPCASTS = ("keras.ops.var",)
 """Takes its squares in float32."""
 
@@ -29,6 +31,10 @@ def hand_rolled_norm(program: Program) -> Iterator[Finding]:
     for one in half_operations(program, "normalize", "norm", "std", "variance"):
         if one.dtype == "float16" and one.key not in UPCASTS:
             yield _function(program, one)
+    for one in half_operations(program, "distance"):
+        if one.dtype == "float16":
+            message = DISTANCE.format(one.key.rpartition(".")[2])
+            yield Finding(one.place, message, evidence=half_evidence(one), guard=one.guard, unfixable_reason=MEETS)
     for place, one in divisors_of_squares(program):
         evidence = half_evidence(one)
         if place != one.place:
