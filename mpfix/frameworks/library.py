@@ -58,6 +58,8 @@ from mpfix.semantic.values import Function as ProjectFunction
 
 HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
 MODELLED = ("keras", "tensorflow")
+TELL_NOTHING = (Constant, Unknown, Library)
+"""Kinds of arguments that hold no tape, strategy, policy or function."""
 
 
 class KerasLibrary:
@@ -232,9 +234,10 @@ class KerasLibrary:
     # -- calls
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-        tapes.note_given(run, function, arguments, node)
-        replicas.note_given(run, function, arguments, node)
-        policy_traces.note_given(run, function, arguments, node)
+        if any(not isinstance(one, TELL_NOTHING) for one in arguments.values()):
+            tapes.note_given(run, function, arguments, node)
+            replicas.note_given(run, function, arguments, node)
+            policy_traces.note_given(run, function, arguments, node)
         reports.note_call(run, function, arguments, node)
         step_counters.note_call(run, function, arguments, node)
         found = self._call(run, function, arguments, node)

@@ -75,21 +75,23 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
     if run.muted or (isinstance(result, (Record, Sequence)) and _keeps_gradients(run, result)):
         return
     lazy_sums.note_call(run, function, node)
-    by = _name_of(function)
-    if by.rpartition(".")[2] in HARMLESS:
-        return
     given = list(arguments.values())
     if isinstance(function, Bound):
         given.append(function.receiver)
-    if isinstance(function, Unknown) and function.origin[0] == "attribute":
+    elif isinstance(function, Unknown) and function.origin[0] == "attribute":
         given.append(function.origin[1])
     held = [
         one
         for value in given
-        if not isinstance(value, sums.HOLDS_NOTHING)
+        if sums.may_hold(value)
         for entry in _alternatives(value)
         for one in sums.holders(run, entry)
     ]
+    if not held:
+        return
+    by = _name_of(function)
+    if by.rpartition(".")[2] in HARMLESS:
+        return
     for one in dict.fromkeys(held):
         if isinstance(one, Record):
             run.emit(GradientsUsed(node, one, by))

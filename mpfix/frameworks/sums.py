@@ -244,10 +244,15 @@ def _nobody(node: ast.AST, run: Run) -> Unknown:
     return Unknown(("accumulator", run.place(node)), "accumulator")
 
 
+def may_hold(value: Value) -> bool:
+    """Whether a value can be or hold gradients: most of what calls are given cannot."""
+    return value.origin[0] in CARRIED if isinstance(value, Unknown) else not isinstance(value, HOLDS_NOTHING)
+
+
 def holders(run: Run, value: Value, depth: int = 0) -> list[Value]:
     """Gradients and accumulators in a value, such as an argument: records and variables."""
     value = widened(value)
-    if isinstance(value, HOLDS_NOTHING) or (isinstance(value, Unknown) and value.origin[0] not in CARRIED):
+    if not may_hold(value):
         return []
     if is_gradients(value) or is_variable(value):
         return [value]

@@ -57,7 +57,7 @@ REMEMBERED = 1 << 15
 
 def forget() -> None:
     """Let go of remembered answers, and of the syntax trees they hold."""
-    for remembering in (_contradict, _relative, _conjoined, _about, negate):
+    for remembering in (_contradict, _relative, _conjoined, _about, _clauses, negate):
         remembering.cache_clear()
 
 
@@ -299,7 +299,13 @@ def _denies(base: Guard, guard: Guard) -> bool:
             return True
         if type(condition) is Every and condition.guard <= base:
             return True
-    return any(type(condition) is Every and condition.guard <= guard for condition, _ in base)
+    return any(clause <= guard for clause in _clauses(base))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _clauses(guard: Guard) -> tuple[Guard, ...]:
+    """What the disjunctions of a guard say not to hold together."""
+    return tuple(condition.guard for condition, _ in guard if type(condition) is Every)
 
 
 def _shortened(literal: Literal, base: Guard) -> Guard:
@@ -307,7 +313,11 @@ def _shortened(literal: Literal, base: Guard) -> Guard:
     condition = literal[0]
     if type(condition) is not Every:
         return frozenset((literal,))
-    left = frozenset(part for part in condition.guard if part not in base and not _follows(part, base))
+    left = frozenset(
+        part
+        for part in condition.guard
+        if part not in base and not (type(part[0]) in _IMPLIED_KINDS and _follows(part, base))
+    )
     if not left or len(left) == len(condition.guard):
         return frozenset((literal,))
     return negate(left) or TRUE
