@@ -45,7 +45,7 @@ PYTHON_NAMES = frozenset(dir(python_builtins)) | {
     "get_ipython",
     "display",
 }
-SPINE = frozenset({ast.Attribute, ast.Call, ast.Subscript, ast.Await})
+SPINE = (ast.Attribute, ast.Call, ast.Subscript, ast.Await)
 
 
 def evaluate(run: Run, node: ast.expr, frame: Frame) -> Value:
@@ -100,9 +100,9 @@ def _stars(run: Run, frame: Frame) -> tuple[str, ...]:
 def _spine(run: Run, node: ast.expr, frame: Frame) -> Value:
     """`a.b(c)[d].e(f)`: from the inside out, in a loop."""
     links: list[ast.expr] = []
-    while type(node) in SPINE:
+    while isinstance(node, SPINE):
         links.append(node)
-        node = node.func if type(node) is ast.Call else node.value  # type: ignore[attr-defined]
+        node = node.func if isinstance(node, ast.Call) else node.value
     value = evaluate(run, node, frame)
     for link in reversed(links):
         run.step()
