@@ -10,7 +10,7 @@ from mpfix.semantic.exits import RETURN, Exit, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.instances import call_method, class_attribute, instantiate
 from mpfix.semantic.run import Occurrence, Recurrence, Run
-from mpfix.semantic.store import Box, Cells, Footprint, Frame
+from mpfix.semantic.store import Box, Cells, Frame
 from mpfix.semantic.values import (
     NONE,
     Arguments,
@@ -192,14 +192,13 @@ def _cut_call(run: Run, function: Function, arguments: Arguments, node: ast.AST,
 
 
 def _execute(run: Run, function: Function, arguments: Arguments, node: ast.AST, key: object) -> Value:
-    footprint = Footprint(run.store.serial)
     made, cuts, begun = run.objects_made, run.times_cut, run.steps
     occurred, recurred, depth, left = len(run.occurrences), len(run.recurrences), len(run.chain), len(run.exits)
-    run.store.footprints.append(footprint)
+    footprint = run.store.begin_call()
     try:
         value = _run_body(run, function, arguments, node)
     finally:
-        run.store.footprints.pop()
+        run.store.end_call()
         run.spent[function.node] += run.steps - begun
     if run.reuse and run.objects_made == made and run.times_cut == cuts:
         results = run.memo.setdefault(key, [])

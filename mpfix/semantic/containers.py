@@ -44,14 +44,15 @@ def list_content(run: Run, value: Value) -> Sequence | None:
         value = value.widened
     if isinstance(value, Sequence):
         return value
-    if isinstance(value, Object) and value.kind in ("list", "set"):
+    if not isinstance(value, Object):
+        return None
+    if value.kind in ("list", "set"):
         content = run.get(value, "content")
         return content if isinstance(content, Sequence) else None
-    if isinstance(value, Object) and value.kind == "dict":
+    if value.kind == "dict":
         entries = run.get(value, "content")
-        return (
-            Sequence(tuple(key for key, _ in entries.entries), entries.open) if isinstance(entries, Mapping) else None
-        )
+        if isinstance(entries, Mapping):
+            return Sequence(tuple(key for key, _ in entries.entries), entries.open)
     return None
 
 

@@ -65,6 +65,9 @@ def left_of(run: Run, path: Guard, mark: int) -> Guard | None:
 
 def narrow(run: Run, path: Guard, mark: int) -> bool:
     """Go on where no exit since `mark` was taken; False where nothing is left (the path then stays as it was)."""
+    if len(run.exits) == mark:
+        run.path = path
+        return True
     left = left_of(run, path, mark)
     run.path = path if left is None else left
     return left is not None

@@ -218,7 +218,7 @@ def _restart(run: Run, module: Module) -> None:
     """Leave whatever was running when a bound ended it."""
     run.path, run.module, run.chain, run.loops = TRUE, module, (), ()
     run.stack.clear()
-    run.store.footprints.clear()
+    run.store.forget_calls()
     del run.store.journals[run.store.kept_journals :]
     run.muted = run.trying = 0
     run.unrolled = 1

@@ -6,7 +6,7 @@ import ast
 import gc
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,6 +89,8 @@ class Run:
         self.recurrences: list[Recurrence] = []
         self.cuts: dict[tuple[str, Place], Cut] = {}
         self.times_cut = 0
+        self.places: dict[ast.AST, Place] = {}
+        """The last place of each node: most are asked for several times."""
         self.stack: list[ast.AST] = []
         self.chain: tuple[Place, ...] = ()
         self.loops: tuple[LoopKey, ...] = ()
@@ -146,8 +148,11 @@ class Run:
 
     def place(self, node: ast.AST) -> Place:
         """The node in the module that is being run."""
-        assert self.module is not None
-        return Place(self.module, node)
+        known = self.places.get(node)
+        if known is None or known.module is not self.module:
+            assert self.module is not None
+            known = self.places[node] = Place(self.module, node)
+        return known
 
     # -- events
 
@@ -177,14 +182,9 @@ class Run:
         value = self.restrict(value)
         return value.alternatives[0][1] if isinstance(value, Choice) else value
 
-    @contextmanager
-    def on_path(self, path: Guard) -> Iterator[None]:
+    def on_path(self, path: Guard) -> AbstractContextManager[None]:
         """Run something under another path condition."""
-        saved, self.path = self.path, path
-        try:
-            yield
-        finally:
-            self.path = saved
+        return _OnPath(self, path)
 
     def pick(self, cells: Cells | None, otherwise: Callable[[], Value | None] | None = None) -> Value | None:
         """The value of a cell on the current path; None when it holds nothing here.
@@ -208,9 +208,14 @@ class Run:
                     found.append((guard, rest))
         return self.merge(found)
 
-    def merge(self, alternatives: list[tuple[Guard, Value]] | tuple[tuple[Guard, Value], ...]) -> Value | None:
+    def merge(self, alternatives: Sequence[tuple[Guard, Value]]) -> Value | None:
         """One value for alternatives under guards, first match first; None for no alternatives."""
-        if len(alternatives) > 1 and all(value == alternatives[0][1] for _, value in alternatives):
+        for _, value in alternatives:
+            if isinstance(value, Choice):
+                break
+        else:
+            return self.merge_flat(alternatives)
+        if len(alternatives) > 1 and _all_equal(alternatives):
             return alternatives[0][1]
         flat: list[tuple[Guard, Value]] = []
         for guard, value in alternatives:
@@ -223,12 +228,12 @@ class Run:
                 flat.append((guard, value))
         return self.merge_flat(flat)
 
-    def merge_flat(self, flat: list[tuple[Guard, Value]]) -> Value | None:
+    def merge_flat(self, flat: Sequence[tuple[Guard, Value]]) -> Value | None:
         """As `merge`, for alternatives none of which is a choice."""
         if not flat:
             return None
         first = flat[0][1]
-        if len(flat) == 1 or all(value == first for _, value in flat):
+        if _all_equal(flat):
             return first
         if len(flat) > self.limits.alternatives:
             self.store.overflows += 1
@@ -354,7 +359,31 @@ class Run:
         return attribute(self, value, name, node)
 
 
-def _without_repeats(flat: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
+def _all_equal(alternatives: Sequence[tuple[Guard, Value]]) -> bool:
+    """Whether all alternatives have the value of the first."""
+    first = alternatives[0][1]
+    for _, value in alternatives:  # noqa: SIM110 - a generator takes twice as long here
+        if value is not first and value != first:
+            return False
+    return True
+
+
+class _OnPath:
+    """`Run.on_path`; a generator would cost several times as much."""
+
+    __slots__ = ("path", "run")
+
+    def __init__(self, run: Run, path: Guard) -> None:
+        self.run, self.path = run, path
+
+    def __enter__(self) -> None:
+        self.run.path, self.path = self.path, self.run.path
+
+    def __exit__(self, *_: object) -> None:
+        self.run.path = self.path
+
+
+def _without_repeats(flat: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
     """Alternatives that say only what the ones before them leave open, the same value once."""
     kept: list[tuple[Guard, Value]] = []
     known: Guard | None = TRUE

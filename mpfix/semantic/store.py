@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mpfix.semantic.guards import TRUE, Alternatives, Guard, conjoin, write
+from mpfix.semantic.guards import TRUE, Alternatives, Guard, collapsed, conjoin, write
 from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import Choice, Class, Function, ModuleValue, Unknown, Value
 
@@ -72,6 +72,8 @@ class Store:
         self.serial = 0
         self.overflows = 0
         self.footprints: list[Footprint] = []
+        self.born = -1
+        """The last box that was there when the innermost call began; none outside of calls."""
         self.journals: list[dict[tuple[int, str], tuple[Box, str, Cells | None]]] = []
         self.kept_journals = 0
         """How many of the journals outlive what is being run."""
@@ -81,12 +83,31 @@ class Store:
         self.serial += 1
         return Box(self.serial, base)
 
+    def begin_call(self) -> Footprint:
+        """A call begins: what it reads and writes of boxes that are there already is noted until it ends."""
+        self.born = self.serial
+        self.footprints.append(Footprint(self.born))
+        return self.footprints[-1]
+
+    def end_call(self) -> None:
+        """The innermost call ends."""
+        self.footprints.pop()
+        self.born = self.footprints[-1].born if self.footprints else -1
+
+    def forget_calls(self) -> None:
+        """No call is running."""
+        self.footprints.clear()
+        self.born = -1
+
     def read(self, box: Box, name: str) -> Cells | None:
         """The alternatives of a cell, None when it was never written."""
         cells = box.cells.get(name)
-        for footprint in self.footprints:
-            if box.serial <= footprint.born:
-                footprint.reads.setdefault((box.serial, name), (box, name, cells))
+        if box.serial <= self.born:
+            key = (box.serial, name)
+            for footprint in reversed(self.footprints):
+                if box.serial > footprint.born:
+                    break  # the calls around it began even earlier
+                footprint.reads.setdefault(key, (box, name, cells))
         return cells
 
     def replace(self, box: Box, name: str, cells: Cells | None) -> None:
@@ -95,10 +116,11 @@ class Store:
         old = box.cells.get(name)
         for journal in self.journals:
             journal.setdefault(key, (box, name, old))
-        for footprint in self.footprints:
-            if box.serial <= footprint.born:
-                footprint.reads.setdefault(key, (box, name, old))
-                footprint.writes[key] = (box, name)
+        for footprint in reversed(self.footprints):
+            if box.serial > footprint.born:
+                break
+            footprint.reads.setdefault(key, (box, name, old))
+            footprint.writes[key] = (box, name)
         if cells is None:
             box.cells.pop(name, None)
         else:
@@ -113,9 +135,10 @@ class Store:
             full = conjoin(relative, guard - box.base, literals)
             if full is None:
                 continue
-            overflow = Unknown(("overflow", box.serial, name), name, cut=True)
-            cells = write(cells, full, entry, self.limit, overflow)
-            if len(cells) == self.limit and cells[-1][1] is overflow:
+            cells = write(cells, full, entry)
+            if len(cells) > self.limit:
+                overflow = Unknown(("overflow", box.serial, name), name, cut=True)
+                cells = collapsed(cells, self.limit, overflow)
                 self.overflows += 1
         self.replace(box, name, cells)
 

@@ -19,6 +19,7 @@ from mpfix.semantic.guards import (
     Lost,
     Switch,
     bounded,
+    collapsed,
     conjoin,
     contradicts,
     describe,
@@ -42,6 +43,12 @@ UNLIMITED = 10_000
 
 Assignment = dict[str, object]
 Test = tuple[object, object]
+
+
+def stored(cell: Alternatives[int], guard: Guard, value: int, limit: int) -> Alternatives[int]:
+    """A write with its bound, as the store does it."""
+    written = write(cell, guard, value)
+    return written if len(written) <= limit else collapsed(written, limit, OVERFLOW)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Guarded:
     def statement(self, statement: object, path: Guard) -> Guard | None:
         if isinstance(statement, Write):
             guard = bounded(path, self.bounds.guard)
-            self.cell = write(self.cell, guard, statement.value, self.bounds.alternatives, OVERFLOW)
+            self.cell = stored(self.cell, guard, statement.value, self.bounds.alternatives)
         elif isinstance(statement, Read):
             self.reads.setdefault(id(statement), []).append((path, project(self.cell, path)))
         elif isinstance(statement, Branch):
@@ -313,7 +320,7 @@ def test_a_bounded_guard_means_the_same_and_is_maybe(a: Guard, b: Guard, limit: 
 def test_writes_under_any_guards_read_back(writes: list[tuple[Guard, int]], path: Guard, limit: int) -> None:
     cell: Alternatives[int] = ((TRUE, 0),)
     for guard, value in writes:
-        cell = write(cell, guard, value, limit, OVERFLOW)
+        cell = stored(cell, guard, value, limit)
     seen = project(cell, path)
 
     for assignment in (x for x in ASSIGNMENTS if satisfied(path, x)):
@@ -329,16 +336,16 @@ def guard_of(*texts: str) -> Guard:
 
 
 def test_a_write_on_every_path_leaves_one_value() -> None:
-    assert write(((guard_of("a"), 1), (TRUE, 0)), TRUE, 2, 8, OVERFLOW) == ((TRUE, 2),)
+    assert write(((guard_of("a"), 1), (TRUE, 0)), TRUE, 2) == ((TRUE, 2),)
 
 
 def test_complements_hide_what_is_below() -> None:
-    cell = write(((TRUE, 0),), guard_of("g", "a"), 1, 8, OVERFLOW)
-    cell = write(cell, guard_of("h"), 2, 8, OVERFLOW)
-    cell = write(cell, guard_of("g", "not a"), 3, 8, OVERFLOW)
+    cell = write(((TRUE, 0),), guard_of("g", "a"), 1)
+    cell = write(cell, guard_of("h"), 2)
+    cell = write(cell, guard_of("g", "not a"), 3)
 
     assert project(cell, guard_of("g", "not h")) == [(guard_of("not a"), 3), (guard_of("a"), 1)]
-    assert write(((guard_of("not a"), 1), (TRUE, 0)), guard_of("a"), 2, 8, OVERFLOW) == (
+    assert write(((guard_of("not a"), 1), (TRUE, 0)), guard_of("a"), 2) == (
         (guard_of("a"), 2),
         (guard_of("not a"), 1),
     )
