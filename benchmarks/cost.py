@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from mpfix.cli.app import main as mpfix_main
@@ -144,7 +145,11 @@ class Cost:
     slowest_name: str = ""
     roots: int = 0
     hit: int = 0
-    """Roots, and last passes, that some bound cut."""
+    """Roots that some bound cut, other than the one on recursion alone."""
+    recursive: int = 0
+    """Roots that only the bound on recursion cut."""
+    last: int = 0
+    """Last passes, which run what no root reached, that some bound cut."""
     bounds: dict[str, int] = field(default_factory=dict)
     megabytes: int = 0
     """Peak of the process's memory."""
@@ -155,14 +160,14 @@ class Cost:
         per_line = self.seconds / max(self.executed, 1) * 1e6
         cells = (
             self.files, self.lines, self.executed, f"{self.seconds:.1f}", f"{per_line:.0f}", f"{self.slowest:.1f}",
-            self.megabytes, self.roots, self.hit,
+            self.megabytes, self.roots, self.hit, self.recursive, self.last,
         )  # fmt: skip
         return "| " + " | ".join(map(str, cells)) + " |"
 
 
 COLUMNS = (
     "project", "files", "lines", "executed lines", "CPU s", "us / executed line", "slowest component s", "peak MB",
-    "roots", "cut",
+    "roots", "cut", "recursion only", "last passes cut",
 )  # fmt: skip
 
 
@@ -210,6 +215,12 @@ def measured(folder: Path, keras: str) -> Cost:
     cost.files, cost.lines = len(texts), sum(text.count("\n") for text in texts)
 
     counting = 0.0
+    passes: list[Run] = []
+    unpatched = roots._last_pass
+
+    def last_pass(run: Run, *rest: Any) -> None:
+        passes.append(run)
+        unpatched(run, *rest)
 
     def traced(run: Run) -> RootTrace:
         nonlocal counting
@@ -217,9 +228,15 @@ def measured(folder: Path, keras: str) -> Cost:
         begun = time.process_time()
         cost.executed += _executed(trace)
         counting += time.process_time() - begun
-        cost.roots += 1
-        cost.hit += bool(trace.cuts)
-        cost.bounds = dict(Counter(cost.bounds) + Counter({bound for bound, _ in trace.cuts}))
+        bounds = {bound for bound, _ in trace.cuts}
+        if passes:
+            passes.clear()
+            cost.last += bool(bounds)
+        else:
+            cost.roots += 1
+            cost.hit += bool(bounds - {"recursion"})
+            cost.recursive += bounds == {"recursion"}
+        cost.bounds = dict(Counter(cost.bounds) + Counter(bounds))
         return trace
 
     def analysed(unit: Unit, job: Job) -> Analysis:
@@ -234,6 +251,7 @@ def measured(folder: Path, keras: str) -> Cost:
     arguments = ["check", "--isolated", "--no-cache", "-j", "1", "-q", "--keras", keras, "--exit-zero", str(folder)]
     with (
         mock.patch.object(roots, "trace_of", traced),
+        mock.patch.object(roots, "_last_pass", last_pass),
         mock.patch.object(run_units, "analyse_unit", analysed),
         mock.patch.object(sys, "argv", ["mpfix", *arguments]),
         contextlib.redirect_stdout(io.StringIO()),

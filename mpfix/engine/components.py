@@ -46,20 +46,26 @@ class Unit:
 
 
 def form_units(
-    documents: Sequence[Document], settings: Settings, may_matter: Callable[[Document], bool], *, context: bool
+    documents: Sequence[Document],
+    settings: Settings,
+    may_matter: Callable[[Document], bool],
+    *,
+    context: bool,
+    folders: Sequence[str] = (),
 ) -> tuple[Unit, ...]:
     """The documents of a run as components, in order of their first file.
 
     Args:
         may_matter: whether any rule could speak about a document; the others stand alone and need no context.
         context: also read the rest of their projects; where nothing marks a project, what they import.
+        folders: absolute paths of the folders that the run was given.
     """
     alone = [document for document in documents if not may_matter(document) or not document.path.name]
     left = set(map(id, alone))
     by_root: dict[str, list[Document]] = {}
     for document in documents:
         if id(document) not in left:
-            by_root.setdefault(project_root(document.path, settings)[0], []).append(document)
+            by_root.setdefault(project_root(document.path, settings, folders)[0], []).append(document)
     units = [Unit((document,), may_matter=may_matter(document)) for document in alone]
     everywhere = {absolute(document.path): document for document in documents}
     for root, members in sorted(by_root.items()):
@@ -67,10 +73,11 @@ def form_units(
     return tuple(sorted(units, key=lambda unit: unit.documents[0].display))
 
 
-def project_root(path: Path, settings: Settings) -> tuple[str, bool]:
+def project_root(path: Path, settings: Settings, folders: Sequence[str] = ()) -> tuple[str, bool]:
     """The nearest folder upwards that holds a mark of a project, and whether there is one.
 
-    Else the folder of the run, which is a project too where it holds the settings, or the file's own.
+    Else the folder of the run, which is a project too where it holds the settings; outside of it the outermost of
+    `folders` around the file, or the file's own.
     """
     folder = os.path.dirname(absolute(path))
     current = folder
@@ -83,7 +90,10 @@ def project_root(path: Path, settings: Settings) -> tuple[str, bool]:
         current = above
     outer = absolute(settings.root)
     is_inside = folder == outer or folder.startswith(f"{outer}/")
-    return (outer, settings.file is not None) if is_inside else (folder, False)
+    if is_inside:
+        return outer, settings.file is not None
+    around = [one for one in folders if folder == one or folder.startswith(f"{one}/")]
+    return min(around, key=len, default=folder), False
 
 
 def absolute(path: Path) -> str:

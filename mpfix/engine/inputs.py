@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Inputs:
     """Bytes of standard input; None where it was not asked for."""
     stdin_name: str | None = None
     """How reports call it."""
+    folders: tuple[str, ...] = ()
+    """The folders among the paths of the run, absolute."""
 
 
 def read_inputs(
@@ -55,6 +58,7 @@ def read_inputs(
         tuple(errors),
         (stdin or b"") if wants_stdin else None,
         name if wants_stdin else None,
+        tuple(os.path.abspath(path).replace(os.sep, "/") for path in named if os.path.isdir(path)),
     )
 
 

@@ -36,7 +36,7 @@ def list_layers(
     inputs = read_inputs(paths, settings, stdin=stdin, stdin_filename=stdin_filename)
     rows: list[LayerRow] = []
     errors = list(inputs.errors)
-    for unit in form_units(inputs.documents, settings, _may_build, context=context):
+    for unit in form_units(inputs.documents, settings, _may_build, context=context, folders=inputs.folders):
         if unit.may_matter:
             rows += _layers_or_crash(unit, settings, errors)
     return LayerReport(

@@ -107,7 +107,7 @@ def _cache(job: Job) -> Cache:
 
 
 def _units(inputs: Inputs, job: Job) -> tuple[Unit, ...]:
-    return form_units(inputs.documents, job.settings, job.may_matter, context=job.with_context)
+    return form_units(inputs.documents, job.settings, job.may_matter, context=job.with_context, folders=inputs.folders)
 
 
 def _context(units: Sequence[Unit]) -> list[Document]:

@@ -206,14 +206,14 @@ def _call_layer(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments
     if run.get(layer, "build ran") == NONE:
         run.set(layer, "build ran", TRUE_VALUE)
         call_method(run, layer, "build", Arguments((Unknown(("shape",), "input_shape"),)), node)
-    lib.enter_model(run, 1)
+    nesting = lib.enter_model(run)
     dtypes.enter_scope(run, layer)
     try:
         with run.contained():
             found = call_method(run, layer, "call", dtypes.call_inputs(lib, run, layer, arguments, node), node)
     finally:
-        dtypes.enter_scope(run, before)
-        lib.enter_model(run, -1)
+        dtypes.leave_scope(run, before)
+        lib.leave_model(run, nesting)
     return found if found is not None else run.unknown(node)
 
 

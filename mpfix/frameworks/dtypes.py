@@ -38,6 +38,7 @@ from mpfix.semantic.values import (
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
+    from mpfix.semantic.store import Cells
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 HALVES = frozenset({"float16", "bfloat16"})
@@ -269,11 +270,14 @@ def _is_floating(dtype: Value) -> bool:
     return not isinstance(dtype, Constant) or dtype.value in FLOATS
 
 
-def enter_scope(run: Run, layer: Value) -> Value:
+def enter_scope(run: Run, layer: Value) -> Cells | None:
     """The `call` of a layer begins; gives what was running before."""
-    before = run.get_global(SCOPE) or NONE
-    run.set_global(SCOPE, layer)
-    return before
+    return run.enter_global(SCOPE, layer)
+
+
+def leave_scope(run: Run, before: Cells | None) -> None:
+    """The `call` of a layer ends."""
+    run.leave_global(SCOPE, before)
 
 
 # -- attributes of layers and models

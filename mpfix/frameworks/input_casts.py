@@ -20,12 +20,12 @@ from mpfix.semantic.values import (
     Object,
     Record,
     Sequence,
-    Value,
     widened,
 )
 
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
+    from mpfix.semantic.store import Cells
 
 HALF = frozenset({"float16", "bfloat16"})
 CALLING = "calling"
@@ -81,14 +81,12 @@ def first_layer(lib: KerasLibrary, run: Run, target: Object) -> Object | None:
     return first_layer(lib, run, first) if isinstance(first, Object) else None
 
 
-def enter_call(run: Run, model: Object) -> tuple[Value, Value]:
+def enter_call(run: Run, model: Object) -> tuple[Cells | None, Cells | None]:
     """A model's own `call` begins; gives what was running before."""
-    before = run.get_global(CALLING) or NONE
-    run.set_global(CALLING, model)
-    return before, dtypes.enter_scope(run, model)
+    return run.enter_global(CALLING, model), dtypes.enter_scope(run, model)
 
 
-def leave_call(run: Run, before: tuple[Value, Value]) -> None:
+def leave_call(run: Run, before: tuple[Cells | None, Cells | None]) -> None:
     """A model's own `call` ends."""
-    run.set_global(CALLING, before[0])
-    dtypes.enter_scope(run, before[1])
+    run.leave_global(CALLING, before[0])
+    dtypes.leave_scope(run, before[1])

@@ -249,7 +249,7 @@ def _of_function(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     arguments = dtypes.call_inputs(lib, run, layer, Arguments((given,)), node)
     before = dtypes.enter_scope(run, layer)
     output = run.call(run.get(layer, "argument function"), arguments, node)
-    dtypes.enter_scope(run, before)
+    dtypes.leave_scope(run, before)
 
     def made(one: Value) -> Value:
         if isinstance(one, Record):

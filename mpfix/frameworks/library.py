@@ -38,6 +38,7 @@ from mpfix.frameworks.keys import canonical, public_names
 from mpfix.frameworks.unset_flags import is_unset_flag
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run
+from mpfix.semantic.store import Cells
 from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import (
     NONE,
@@ -80,6 +81,8 @@ class KerasLibrary:
         self.models: list[Object] = []
         self.learnt_variables: dict[Place, list[Object]] = {}
         self.promoting = False
+        self.entered_tapes: dict[Object, tuple[Cells | None, Cells | None]] = {}
+        """The cells of the open tapes before and after each `with` of a tape that is running."""
         self.ambient = Ambient()
 
     # -- state
@@ -123,9 +126,13 @@ class KerasLibrary:
         value = run.get_global("nesting")
         return value.value if isinstance(value, Constant) else 0
 
-    def enter_model(self, run: Run, by: int) -> None:
-        """A model's own `call` begins (1) or ends (-1)."""
-        run.set_global("nesting", Constant(self.nesting(run) + by))
+    def enter_model(self, run: Run) -> Cells | None:
+        """A model's own `call` begins; gives what `leave_model` needs."""
+        return run.enter_global("nesting", Constant(self.nesting(run) + 1))
+
+    def leave_model(self, run: Run, before: Cells | None) -> None:
+        """A model's own `call` ends."""
+        run.leave_global("nesting", before)
 
     def recording(self, run: Run) -> bool:
         """Whether some tape may record right now."""
@@ -365,7 +372,7 @@ class KerasLibrary:
 
     def enter(self, run: Run, value: Value, node: ast.AST) -> Value | None:
         if isinstance(value, Object) and value.kind == "tape":
-            return tapes.enter_tape(run, value, node)
+            return tapes.enter_tape(self, run, value, node)
         if isinstance(value, Object) and value.kind == "tape pause":
             return tapes.enter_pause(run, value, node)
         if isinstance(value, Object) and value.kind == "device":
@@ -374,7 +381,7 @@ class KerasLibrary:
 
     def exit(self, run: Run, value: Value, node: ast.AST) -> None:
         if isinstance(value, Object) and value.kind == "tape":
-            tapes.exit_tape(run, value, node)
+            tapes.exit_tape(self, run, value, node)
         elif isinstance(value, Object) and value.kind == "tape pause":
             tapes.exit_pause(run, value, node)
         elif isinstance(value, Object) and value.kind == "device":

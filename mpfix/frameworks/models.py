@@ -219,7 +219,7 @@ def _half(run: Run, model: Object, output: Value) -> Value:
 
 def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, node: ast.AST) -> Value:
     """The project's own `call`, with `build` before the first one; what it returns leaves the model."""
-    lib.enter_model(run, 1)
+    nesting = lib.enter_model(run)
     before = input_casts.enter_call(run, model)
     try:
         if run.get(model, "build ran") == NONE:
@@ -229,7 +229,7 @@ def _call_own(lib: KerasLibrary, run: Run, model: Object, arguments: Arguments, 
             output = call_method(run, model, "call", dtypes.call_inputs(lib, run, model, arguments, node), node)
     finally:
         input_casts.leave_call(run, before)
-        lib.enter_model(run, -1)
+        lib.leave_model(run, nesting)
     if lib.nesting(run) == 0 and output is not None:
         note_output(run, model, arguments, output)
     return output if output is not None else run.unknown(node)
@@ -278,11 +278,11 @@ def _apply(lib: KerasLibrary, run: Run, layer: Value, tensor: Value, node: ast.A
         run.set(layer, "part", TRUE_VALUE)
         return _marked_early(run, layer, model_output(lib, run, layer, tensor, node), node)
     if isinstance(layer, Object) and layer.cls is not None:
-        lib.enter_model(run, 1)
+        nesting = lib.enter_model(run)
         try:
             return run.call(layer, Arguments((tensor,)), node)
         finally:
-            lib.enter_model(run, -1)
+            lib.leave_model(run, nesting)
     if isinstance(layer, Record):
         return tensor
     return run.unknown(node)

@@ -45,16 +45,23 @@ def make_tape(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
     return tape
 
 
-def enter_tape(run: Run, tape: Object, node: ast.AST) -> Value:
+def enter_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> Value:
     """`with tape:` starts (or goes on) recording."""
+    before = run.store.read(run.globals, OPEN)
     _start(run, tape)
+    lib.entered_tapes[tape] = before, run.store.read(run.globals, OPEN)
     run.emit(TapeOpened(node, tape, run.get(tape, "persistent")))
     return tape
 
 
-def exit_tape(run: Run, tape: Object, node: ast.AST) -> None:
-    """The `with` block of a tape ends."""
-    _stop(run, tape)
+def exit_tape(lib: KerasLibrary, run: Run, tape: Object, node: ast.AST) -> None:
+    """The `with` block of a tape ends: what records is what recorded before, unless the block changed that."""
+    before, within = lib.entered_tapes.pop(tape, (None, None))
+    if within is not None and run.store.read(run.globals, OPEN) is within:
+        run.set(tape, "active", FALSE_VALUE)
+        run.leave_global(OPEN, before)
+    else:
+        _stop(run, tape)
 
 
 def enter_pause(run: Run, pause: Object, node: ast.AST) -> Value:

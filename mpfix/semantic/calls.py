@@ -141,7 +141,9 @@ class Result:
 def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) -> Value:
     """Run a function's body with arguments, or replay what an equal call did."""
     code = function.node
-    if len(run.stack) >= run.limits.call_depth or run.stack.count(code) >= run.limits.repeats:
+    if run.stack.count(code) >= run.limits.repeats:
+        return _cut_call(run, function, arguments, node, "recursion")
+    if len(run.stack) >= run.limits.call_depth:
         return _cut_call(run, function, arguments, node, "call depth")
     contexts = run.contexts.setdefault(code, Contexts())
     key = _key(run, function, arguments)

@@ -236,7 +236,7 @@ class Run:
         if _all_equal(flat):
             return first
         if len(flat) > self.limits.alternatives:
-            self.store.overflows += 1
+            self.store.note_lost(tuple(flat))
             return Unknown(("alternatives", first), str(first), cut=True)
         if all(isinstance(value, Library) for _, value in flat):
             found = self.library.merge(tuple(value for _, value in flat))
@@ -315,6 +315,16 @@ class Run:
     def set_global(self, name: str, value: Value) -> None:
         """Set a global property on the current path."""
         self.store.write(self.globals, name, value, self.path, literals=self.limits.guard_literals)
+
+    def enter_global(self, name: str, value: Value) -> Cells | None:
+        """Set a global property until `leave_global`, which needs what this gives."""
+        before = self.store.read(self.globals, name)
+        self.set_global(name, value)
+        return before
+
+    def leave_global(self, name: str, before: Cells | None) -> None:
+        """Put a global property back as it was, with all its alternatives: written again, they would only grow."""
+        self.store.replace(self.globals, name, before)
 
     def property(self, value: Value, name: str) -> Value:
         """A property of a record or object on the current path; None (the constant) where there is none."""

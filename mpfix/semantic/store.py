@@ -137,10 +137,13 @@ class Store:
                 continue
             cells = write(cells, full, entry)
             if len(cells) > self.limit:
-                overflow = Unknown(("overflow", box.serial, name), name, cut=True)
-                cells = collapsed(cells, self.limit, overflow)
-                self.overflows += 1
+                self.note_lost(cells[max(self.limit - 1, 0) :])
+                cells = collapsed(cells, self.limit, Unknown(("overflow", box.serial, name), name, cut=True))
         self.replace(box, name, cells)
+
+    def note_lost(self, alternatives: Alternatives[Value]) -> None:
+        """The bound on alternatives was hit, if it made unknown what was not."""
+        self.overflows += any(not isinstance(value, Unknown) for _, value in alternatives)
 
     def rollback(self, journal: dict[tuple[int, str], tuple[Box, str, Cells | None]]) -> None:
         """Undo every write a journal saw."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
 import mpfix
 from mpfix.settings import parse_settings
 
@@ -43,5 +45,23 @@ def test_module_that_is_imported_inside_an_uncalled_function_is_judged(project: 
     project({"a.py": HALF_HEAD, "helper.py": "x = 1\n", "main.py": "def start():\n    import a\n"})
 
     report = mpfix.check(["."], KERAS_3)
+
+    assert [d.code for d in report.diagnostics] == ["MP301"]
+
+
+def test_folder_elsewhere_is_understood_as_one_that_the_run_starts_in(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = project(
+        {
+            "main.py": "import keras\nkeras.mixed_precision.set_global_policy('mixed_float16')\nimport models.net\n",
+            "models/net.py": "from layers.head import head\nmodel = head()\nmodel.compile('adam', 'categorical_crossentropy')\n",
+            "layers/head.py": "import keras\n\n\ndef head():\n"
+            "    return keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n",
+        }
+    )
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    report = mpfix.check([str(folder)], KERAS_3)
 
     assert [d.code for d in report.diagnostics] == ["MP301"]
