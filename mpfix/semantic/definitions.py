@@ -62,7 +62,7 @@ def _with_switches(run: Run, function: Function) -> Function:
 
 
 def _switch(run: Run, name: str) -> Value:
-    switch = Switch(name, False)
+    switch = Switch(name, False, open=True)
     return boolean(run, frozenset({(switch, True)}), frozenset({(switch, False)}))
 
 

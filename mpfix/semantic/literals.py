@@ -39,10 +39,14 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The truth of a constant that people flip: a module-level boolean or an environment variable with a default."""
+    """The truth of a constant that people flip: a module-level boolean or an environment variable with a default.
+
+    One that is `open` is a parameter that callers of tomorrow may pass: neither of its sides needs an edit.
+    """
 
     name: str
     default: Hashable
+    open: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -199,7 +203,7 @@ def _by_default(literal: Literal) -> bool | None:
         answers = [_by_default(inner) for inner in condition.guard]
         return True if False in answers else (None if None in answers else False)
     if isinstance(condition, Switch):
-        return bool(condition.default) is holds
+        return None if condition.open else bool(condition.default) is holds
     if isinstance(condition, Equal) and isinstance(condition.subject, Switch):
         return bool(condition.subject.default == condition.constant) is holds
     return None
