@@ -5,11 +5,13 @@ Keras 3 casts the predictions to float32 before it calls them, so there is nothi
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks.dtypes import may_be_half
+from mpfix.frameworks.dtypes import FLOATS, may_be_half
 from mpfix.frameworks.events import Compiled, ModelOutput
+from mpfix.frameworks.handlers import Methods
 from mpfix.frameworks.loss_kinds import loss_for
 from mpfix.semantic.calls import class_attribute
 from mpfix.semantic.guards import TRUE, conjoin
@@ -29,6 +31,7 @@ from mpfix.semantic.values import (
     Sequence,
     Unknown,
     Value,
+    widened,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +101,46 @@ def _labels(run: Run, told: ModelOutput, predictions: Record, place: Place) -> V
     )
 
 
+# -- steps of a model's own
+
+
+def _compute_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`self.compute_loss(x, y, y_pred)` in a step of the model's own."""
+    return _loss(lib, run, receiver, arguments.get(1, "y"), arguments.get(2, "y_pred"), node)
+
+
+def _compiled_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`self.compiled_loss(y, y_pred)` in a step of the model's own."""
+    return _loss(lib, run, receiver, arguments.get(0, "y_true"), arguments.get(1, "y_pred"), node)
+
+
+def _loss(
+    lib: KerasLibrary, run: Run, receiver: Value, labels: Value | None, predictions: Value | None, node: ast.AST
+) -> Value:
+    if lib.generation == 2 and isinstance(receiver, Object) and labels is not None and predictions is not None:
+        _run_own(run, receiver, labels, predictions, node)
+    return lib.loss(run, "class", "keras.Model.compute_loss", predictions, node)
+
+
+def _run_own(run: Run, model: Object, labels: Value, predictions: Value, node: ast.AST) -> None:
+    """The loss of the project that a model was compiled with, with the predictions that its own step hands over."""
+    tensor = widened(predictions)
+    if not isinstance(tensor, Record) or not may_be_half(tensor.get("dtype")):
+        return
+    known = widened(labels)
+    if isinstance(known, Record) and known.get("dtype") != NONE and _is_floating(known.get("dtype")):
+        known = known.having({"dtype": tensor.get("dtype"), "dtype by": NONE})
+    for guard, losses in alternatives(run.get(model, "compile loss")):
+        inner, loss = run.under(guard), loss_for(run, losses, 0, 1, ())
+        if inner is not None and is_of_project(loss):
+            with run.on_path(inner), run.contained():
+                run.call(loss, Arguments((known, tensor)), node)
+
+
+def _is_floating(dtype: Value) -> bool:
+    return all(isinstance(one, Constant) and one.value in FLOATS for _, one in alternatives(dtype))
+
+
 def _items(names: Value) -> Iterator[Value]:
     yield from names.items if isinstance(names, Sequence) else ()
 
@@ -111,3 +154,6 @@ def is_of_project(loss: Value) -> bool:
     if isinstance(loss, Object):
         return isinstance(loss.cls, Class)
     return isinstance(loss, Function)
+
+
+METHODS: Methods = {("model", "compute_loss"): _compute_loss, ("model", "compiled_loss"): _compiled_loss}

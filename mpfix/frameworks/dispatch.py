@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks import (
     activations,
     arrays,
+    compiled_losses,
     distributions,
     dtype_containers,
     dtypes,
     environment,
     gradients,
+    graph_updates,
     half_functions,
+    half_kernels,
     half_values,
     input_casts,
     labels,
@@ -71,6 +74,7 @@ METHODS: dict[tuple[str, str], Method] = {
     **tapes.METHODS, **variables.METHODS, **environment.METHODS, **losses.METHODS,
     **policy_traces.METHODS, **replicas.METHODS, **dtype_containers.METHODS,
     **activations.METHODS, **layer_states.METHODS, **distributions.METHODS,
+    **compiled_losses.METHODS, **graph_updates.METHODS,
 }  # fmt: skip
 
 TAPES = frozenset({"tensorflow.GradientTape"})
@@ -108,9 +112,13 @@ def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
         key = f"tensorflow.{key[len(OLD) :]}"
     arrays.note_call(run, key, arguments, node)
     learning_rates.note_call(run, key, arguments, node)
+    half_kernels.note_call(run, key, arguments, node)
     handler = FUNCTIONS.get(key)
     if handler is not None:
         return handler(lib, run, function, arguments, node)
+    updated = graph_updates.operation(lib, run, key, arguments, node)
+    if updated is not None:
+        return updated
     position = tensors.clips().get(key)
     if position is not None:
         found = gradients.clip(lib, run, key, position, arguments, node)
@@ -121,6 +129,8 @@ def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
         found = half_values.called(run, key, arguments, rows.call_row(lib, run, function, arguments, node), node)
         found = positions.after_function(run, key, arguments, found)
         found = arrays.after_function(run, key, arguments, found, node)
+    if found is None:
+        found = half_kernels.result_of(run, key, arguments, node)
     if found is not None:
         return found
     return _construct(lib, run, function, arguments, node)

@@ -292,6 +292,15 @@ def _backend(lib: KerasLibrary, run: Run, function: Library, arguments: Argument
     return chosen or Constant("tensorflow")
 
 
+def _import(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`importlib.import_module("name")` of a module outside of the project is what `import name` gives."""
+    name = arguments.get(0, "name")
+    if not isinstance(name, Constant) or not isinstance(name.value, str) or name.value.startswith("."):
+        return None
+    is_inside = run.project is not None and run.module is not None and run.project.find(run.module, name.value, 0)
+    return None if is_inside else lib.name(name.value)
+
+
 # -- command-line flags
 
 
@@ -323,6 +332,7 @@ FUNCTIONS: Functions = {
     **dict.fromkeys(PARSERS, _parse),
     "importlib.metadata.version": _installed,
     "importlib_metadata.version": _installed,
+    "importlib.import_module": _import,
     "keras.version": _keras_version,
     "keras.backend.backend": _backend,
     "os.environ.setdefault": _set_default,

@@ -98,6 +98,14 @@ class LayerBuilt(Event):
 
 
 @record
+class LayerReady(Event):
+    """The constructor of a layer or model of the project has run: `policy` is the one it works under from here on."""
+
+    layer: Object
+    policy: Value
+
+
+@record
 class ModelBuilt(Event):
     """A model object was constructed under `policy`."""
 

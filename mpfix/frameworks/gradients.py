@@ -120,6 +120,10 @@ def variables_of(run: Run, value: Value) -> Value:
 
 def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ...], node: ast.AST) -> Value | None:
     """Operators with gradients or sums of them; None where none takes part."""
+    if name == "Mult" and any(sums.is_zero(operand) for operand in operands):
+        nothing = _zeros(run, operands, node)
+        if nothing is not None:
+            return nothing
     if not any(_is_gradients(widened(operand)) for operand in operands):
         return _of_total(run, name, operands, node)
     if name == "Add":
@@ -129,6 +133,15 @@ def arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, ..
     known = next(one for one in map(widened, operands) if isinstance(one, Record) and _is_gradients(one))
     involved = [one for one in operands if sums.accumulator_of(run, one) is not None]
     return known.having({"accumulator": Unknown(("accumulator", run.place(node)), name)}) if involved else known
+
+
+def _zeros(run: Run, operands: tuple[Value, ...], node: ast.AST) -> Record | None:
+    """Gradients, or a sum of them, times 0; None where there are none."""
+    for one in map(widened, operands):
+        if _is_gradients(one) or sums.is_variable(one):
+            dtype = run.get(one, "dtype") if isinstance(one, Object) else NONE
+            return Record("tensor", run.place(node), {"zeros": TRUE_VALUE, "dtype": dtype})
+    return None
 
 
 def _is_gradients(value: Value) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.frameworks.dtypes import NumberTensor
+from mpfix.frameworks.events import LayerReady
 from mpfix.frameworks.half_values import HalfComputed, number_of
 from mpfix.frameworks.policies import COMPUTE_DTYPES
 from mpfix.frameworks.training import HALF
@@ -13,7 +14,7 @@ from mpfix.semantic.guards import Guard
 from mpfix.semantic.program import Case, Program, alternatives, cases_of, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import NONE, At, Constant, Record, Sequence, Value, widened
+from mpfix.semantic.values import NONE, At, Class, Constant, Object, Record, Sequence, Value, widened
 
 FLOAT16_INFINITE = 65520.0
 """The first number that is infinite in float16."""
@@ -22,13 +23,20 @@ FLOAT16_ZERO = 2.0**-25
 FLOAT16_VARIANCE = 1e-6
 """Numbers up to this one do not keep a float16 variance away from 0: the gradient of its root is infinite."""
 
+MAX_MAKERS = 3
+"""Places that make a layer, as findings inside its class name them."""
+
+Makers = tuple[tuple[Place, str], ...]
+"""Places that make a layer, each with the name of the layer's class."""
+
 
 @record
 class HalfOperation:
     """An operation on a tensor of `dtype`, float16 or bfloat16; `other` is its other operand, None where it has none.
 
     `computed` is the operation that made the tensor, `policy` the one that it is in half by, as far as is known;
-    `is_right` whether the tensor is the second operand.
+    `is_right` whether the tensor is the second operand. `makers` are the first places of other modules that make the
+    layers in whose `call` it stands, each with the name of its class.
     """
 
     place: Place
@@ -43,6 +51,7 @@ class HalfOperation:
     is_right: bool
     axis: Value
     function: object = None
+    makers: Makers = ()
 
     @property
     def number(self) -> float | None:
@@ -72,14 +81,44 @@ def half_operations(program: Program, *kinds: str) -> Iterator[HalfOperation]:
 @fact
 def _operations(program: Program) -> tuple[HalfOperation, ...]:
     found: dict[HalfOperation, None] = {}
+    makers = _makers(program)
     for occurrence in program.happened(HalfComputed):
         for side, other in (("left", "right"), ("right", "left")):
-            for one in _of_side(occurrence, side, other):
+            for one in _of_side(occurrence, side, other, tuple(makers.get(occurrence.place, ()))):
                 found.setdefault(one)
     return tuple(found)
 
 
-def _of_side(occurrence: Occurrence, side: str, other: str) -> Iterator[HalfOperation]:
+def _makers(program: Program) -> dict[Place, dict[tuple[Place, str], None]]:
+    """The first places that make the layers in whose `call` an operation stands, where it does not show them itself."""
+    found: dict[Place, dict[tuple[Place, str], None]] = {}
+    for occurrence in program.happened(HalfComputed):
+        scope = occurrence.event.scope if isinstance(occurrence.event, HalfComputed) else NONE
+        if not isinstance(scope, Object) or scope.cls is None:
+            continue
+        known = found.setdefault(occurrence.place, {})
+        for place in (scope.place, *_half_layers(program).get(scope.cls, ())):
+            if place.module is not occurrence.place.module and len(known) < MAX_MAKERS:
+                known.setdefault((place, scope.cls.name))
+    return found
+
+
+@fact
+def _half_layers(program: Program) -> dict[Class, list[Place]]:
+    """Where layers of the project's classes are made under a policy that computes in half."""
+    found: dict[Class, list[Place]] = {}
+    for occurrence in program.happened(LayerReady):
+        event = occurrence.event
+        assert isinstance(event, LayerReady)
+        if event.layer.cls is None or not isinstance(event.policy, Record):
+            continue
+        names = alternatives(event.policy.get("name"), occurrence.guard)
+        if any(isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) in HALF for _, one in names):
+            found.setdefault(event.layer.cls, []).append(occurrence.place)
+    return found
+
+
+def _of_side(occurrence: Occurrence, side: str, other: str, makers: Makers) -> Iterator[HalfOperation]:
     event = occurrence.event
     assert isinstance(event, HalfComputed)
     paths = (side, f"{side}.dtype", f"{side}.policy", f"{side}.computed", other)
@@ -89,7 +128,7 @@ def _of_side(occurrence: Occurrence, side: str, other: str) -> Iterator[HalfOper
             computed, policy = case.constant(f"{side}.computed"), _policy(case, side, dtype)
             yield HalfOperation(
                 case.place, case.guard, event.how, event.key, tensor, dtype, computed, policy, case.value(other),
-                side == "right", event.axis, occurrence.function,
+                side == "right", event.axis, occurrence.function, makers,
             )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import rows
-from mpfix.frameworks.dtypes import NumberTensor, may_be_half
+from mpfix.frameworks.dtypes import SCOPE, NumberTensor, may_be_half
 from mpfix.frameworks.handlers import Functions
 from mpfix.frameworks.training import HALF
 from mpfix.record import record
@@ -92,7 +92,7 @@ class HalfComputed(Event):
     """An operation met a tensor that may be in half: `left` and `right` as given, None (the constant) where missing.
 
     `how` is an operator's name in `ast` or a word of `OPERATIONS`; `key` the function, empty for an operator. `policy`
-    is the global one then, `axis` that of a reduction.
+    is the global one then, `axis` that of a reduction, `scope` the layer or model whose `call` runs.
     """
 
     how: str
@@ -101,6 +101,7 @@ class HalfComputed(Event):
     right: Value
     policy: Value
     axis: Value = NONE
+    scope: Value = NONE
 
 
 def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | None, node: ast.AST) -> Value | None:
@@ -108,7 +109,8 @@ def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | N
     if not any(is_half_tensor(one) for one in operands):
         return result
     left, right = operands[0], operands[1] if len(operands) > 1 else NONE
-    run.emit(HalfComputed(node, name, "", left, right, run.get_global("policy") or NONE))
+    scope = run.get_global(SCOPE) or NONE
+    run.emit(HalfComputed(node, name, "", left, right, run.get_global("policy") or NONE, scope=scope))
     noted, number = _remembering(run, name, left, right, result, node), _computed(name, left, right)
     return noted if number is None else _marked(run, noted, {"of": Constant(number)})
 
@@ -128,9 +130,11 @@ def called(run: Run, key: str, arguments: Arguments, result: Value | None, node:
         return _remembering(run, how, left, right, result, node) if how in BOUNDED else forgetting(run, result)
     policy, axis = run.get_global("policy") or NONE, arguments.get(2 if key in NORMS else 1, "axis") or NONE
     axis = list_content(run, axis) or axis
-    run.emit(HalfComputed(node, how, key, left, right, policy, axis))
+    scope = run.get_global(SCOPE) or NONE
+    run.emit(HalfComputed(node, how, key, left, right, policy, axis, scope))
     if how == "clip":
-        run.emit(HalfComputed(node, "minimum", key, left, _argument(arguments, 2, WORDS[2]), policy))
+        upper = _argument(arguments, 2, WORDS[2])
+        run.emit(HalfComputed(node, "minimum", key, left, upper, policy, scope=scope))
     noted = _remembering(run, how, left, right, result, node)
     if axis != NONE and how in REDUCTIONS and noted is not None:
         return run.each(noted, lambda one: one.having({"reduced": TRUE_VALUE}) if isinstance(one, Record) else one)

@@ -33,7 +33,7 @@ from mpfix.frameworks import (
     widening,
 )
 from mpfix.frameworks.ambient import Ambient, is_test, sets_policy
-from mpfix.frameworks.events import AttributeTested, ModelBuilt
+from mpfix.frameworks.events import AttributeTested, LayerReady, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
 from mpfix.frameworks.unset_flags import is_unset_flag
 from mpfix.semantic.library import CONTAINERS, Iteration
@@ -283,7 +283,9 @@ class KerasLibrary:
             run.set(instance, "wrapped", Unknown(("wrapped", instance.serial), "wrapped"))
 
     def constructed(self, run: Run, instance: Object, node: ast.AST) -> None:
-        """Nothing to do once `__init__` has run."""
+        """What a constructor passes on decides on the policy."""
+        if self.role(instance) in ("model", "layer"):
+            run.emit(LayerReady(node, instance, run.get(instance, "policy")))
 
     def returned(self, run: Run, value: Value, node: ast.AST) -> None:
         """A step that returns its loss has somebody look at it."""

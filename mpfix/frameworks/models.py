@@ -350,13 +350,6 @@ def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
     return NONE
 
 
-def _compute_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    predictions = arguments.keyword("y_pred") or (arguments.positional[2] if len(arguments.positional) > 2 else None)
-    if predictions is None and len(arguments.positional) > 1:
-        predictions = arguments.positional[1]
-    return lib.loss(run, "class", "keras.Model.compute_loss", predictions, node)
-
-
 def _predict(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     if isinstance(receiver, Object):
         run.emit(Predicted(node, receiver))
@@ -387,8 +380,6 @@ METHODS: Methods = {
     ("model", "fit_generator"): _fit,
     ("model", "train_on_batch"): _fit,
     **{("model", name): _predict for name in ("predict", "evaluate", "predict_on_batch", "test_on_batch")},
-    ("model", "compute_loss"): _compute_loss,
-    ("model", "compiled_loss"): _compute_loss,
     ("model", "get_layer"): _get_layer,
     ("model", "build"): _none,
     ("model", "summary"): _none,

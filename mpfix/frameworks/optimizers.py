@@ -325,5 +325,5 @@ METHODS: Methods = {
     **optimizer_builds.METHODS,
 }
 
-DUCK = frozenset({"get_scaled_loss", "get_unscaled_gradients", "scale_loss", "apply_gradients"})
+DUCK = frozenset({"get_scaled_loss", "get_unscaled_gradients", "scale_loss", "apply_gradients", "get_updates"})
 """Methods that belong to one API: they count on a receiver nobody knows."""

@@ -33,8 +33,11 @@ class GradientsHanded(Event):
     gradients: Record
 
 
-UPDATES = ("apply_gradients", "apply")
+UPDATES = ("apply_gradients", "apply", "get_updates")
 """The methods that an update goes through; a subclass overrides one of them."""
+
+HANDED = "gradients handed"
+"""The global that holds the gradients of the batch at hand while `get_updates` runs."""
 
 
 def is_own_update(loop: LoopKey) -> bool:
@@ -83,8 +86,20 @@ def _update(run: Run, method: Bound, owner: Value, node: ast.AST) -> None:
     given: tuple[Value, ...] = (gradients, variables)
     if isinstance(method.function, Function) and method.function.name == "apply_gradients":
         given = (Sequence((Sequence(given),), True),)
+    if isinstance(method.function, Function) and method.function.name == "get_updates":
+        _get_updates(run, method, gradients, variables, node)
+        return
     with run.contained():
         run.call(method, Arguments(given), node)
+
+
+def _get_updates(run: Run, method: Bound, gradients: Record, variables: Record, node: ast.AST) -> None:
+    """`get_updates(loss, params)` of Keras before TensorFlow 2 asks for the gradients itself."""
+    named = (("loss", Unknown(("loss", run.place(node)), "loss")), ("params", variables))
+    run.set_global(HANDED, gradients)
+    with run.contained():
+        run.call(method, Arguments((), named), node)
+    run.set_global(HANDED, NONE)
 
 
 def _is_named(loss: Value) -> bool:

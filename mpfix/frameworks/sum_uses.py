@@ -72,7 +72,7 @@ def _alternatives(value: Value) -> tuple[Value, ...]:
 
 def note_used(run: Run, function: Value, arguments: Arguments, result: Value | None, node: ast.AST) -> None:
     """A call of something that is not modelled, with gradients or sums of them in its arguments or as its receiver."""
-    if run.muted or (isinstance(result, (Record, Sequence)) and _keeps_gradients(run, result)):
+    if run.muted or (isinstance(result, (Record, Sequence, Choice)) and _keeps_gradients(run, result)):
         return
     lazy_sums.note_call(run, function, node)
     given = list(arguments.values())
@@ -100,7 +100,8 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
 
 
 def _keeps_gradients(run: Run, value: Value) -> bool:
-    return any(isinstance(one, Record) for one in sums.holders(run, value))
+    held = (one for entry in _alternatives(value) for one in sums.holders(run, entry))
+    return any(isinstance(one, Record) for one in held)
 
 
 def _name_of(function: Value) -> str:

@@ -17,6 +17,7 @@ from mpfix.semantic.values import (
     NONE,
     TRUE_VALUE,
     At,
+    Choice,
     Class,
     Constant,
     Function,
@@ -145,12 +146,24 @@ def remember(run: Run, accumulator: Value, gradients: Record) -> None:
 def remembered(run: Run, accumulator: Value) -> Record | None:
     """The gradients that were added last; None when none were."""
     if isinstance(accumulator, Object):
-        found = widened(run.get(accumulator, "added"))
+        found = _only_record(run.get(accumulator, "added"))
     elif isinstance(accumulator, Cell):
         found = widened(run.get_global(_remembered_under(accumulator)) or NONE)
     else:
         return None
     return found if isinstance(found, Record) else None
+
+
+def _only_record(value: Value) -> Value:
+    """What is added, where some iterations add nothing."""
+    if not isinstance(value, Choice):
+        return widened(value)
+    every = [widened(one) for _, one in value]
+    added = [one for one in every if isinstance(one, Record)]
+    rest = [one for one in every if not isinstance(one, Record)]
+    alike = [scales.kept(one, scales.OF_GRADIENTS) for one in added]
+    is_told = alike[1:] == alike[:-1] and all(one == NONE or (isinstance(one, Unknown) and not one.cut) for one in rest)
+    return added[0] if added and is_told else value
 
 
 def _remembered_under(cell: Cell) -> str:

@@ -13,7 +13,7 @@ from mpfix.frameworks.events import (
     Overwritten,
     Reset,
 )
-from mpfix.frameworks.own_optimizers import GradientsHanded
+from mpfix.frameworks.own_optimizers import GradientsHanded, is_own_update
 from mpfix.frameworks.sums import Cell, is_variable, is_zero
 from mpfix.frameworks.windows import MAX_DEPTH, Update, updates
 from mpfix.record import record
@@ -28,27 +28,42 @@ READERS = frozenset({"tensorflow", "keras", "builtins", "numpy", "logging"})
 
 @record
 class DroppedGradient:
-    """An update whose window drops the gradients that its last iteration takes; `add` adds those of the others."""
+    """An update whose window drops the gradients that its last iteration takes; `add` adds those of the others.
+
+    `is_one` is whether one statement adds or sets back to zero.
+    """
 
     update: Update
     taken: Occurrence
     add: Occurrence
+    is_one: bool
 
 
 @fact
 def dropped_gradients(program: Program) -> tuple[DroppedGradient, ...]:
     """Updates of a sum that is set to zero in an iteration whose own gradients join neither the old nor the new one."""
     found = []
-    # what a bound cut off may keep the gradients
-    for update in updates(program) if not program.cuts else ():
+    for update in updates(program):
+        if _may_be_cut(program, update):
+            continue
         accumulator = applied_sum(update)
         known = sums(program).get(accumulator) if accumulator is not None else None
         if known is None or update.loop is None or not update.window or not known.carried_by(update.loop):
             continue
         taken = _dropped(program, update, known)
         if taken is not None and _starts_from_zero(program, update, known, update.loop):
-            found.append(DroppedGradient(update, taken, known.adds[0]))
+            add = known.adds[0]
+            is_one = any(one.place == add.place for one in program.happened(Reset))
+            found.append(DroppedGradient(update, taken, add, is_one))
     return tuple(found)
+
+
+def _may_be_cut(program: Program, update: Update) -> bool:
+    """Whether a bound may have cut off what keeps the gradients; an optimizer's own method alone has those it gets."""
+    if update.loop is None or not is_own_update(update.loop):
+        return bool(program.cuts)
+    modules = {place.module for place in (update.loop.place, update.occurrence.place, *update.occurrence.chain)}
+    return any(cut.place.module in modules for cut in program.cuts)
 
 
 def applied_sum(update: Update) -> Value | None:

@@ -133,7 +133,7 @@ def window_length(update: Update) -> Value | None:
     """The number of iterations of an update's window; None where it cannot be told."""
     for condition, _ in update.window:
         for value in _operands(condition):
-            found = _divisor(value)
+            found = divisor_of(value)
             if found is not None:
                 return found
     return None
@@ -197,14 +197,15 @@ def _remainder(loop: LoopKey, value: Value, depth: int = 0) -> Unknown | None:
     return None
 
 
-def _divisor(value: Value, depth: int = 0) -> Value | None:
+def divisor_of(value: Hashable, depth: int = 0) -> Value | None:
+    """What the remainder in an expression is one of; None where there is none."""
     if not isinstance(value, Unknown) or depth > MAX_DEPTH:
         return None
     if value.origin[:2] == ("operator", "Mod"):
         found = value.origin[3]
         return found if isinstance(found, Value) else None
     parts = (part for part in value.origin[1:] if isinstance(part, Value))
-    return next((found for part in parts if (found := _divisor(part, depth + 1)) is not None), None)
+    return next((found for part in parts if (found := divisor_of(part, depth + 1)) is not None), None)
 
 
 def _varies(loop: LoopKey, value: Hashable, depth: int = 0) -> bool:

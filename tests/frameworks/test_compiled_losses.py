@@ -90,3 +90,33 @@ model.compile("sgd", loss={given})
 )
 def test_what_a_loss_gets_is_unknown_where_compile_does_not_say(program: MakeProgram, source: str) -> None:
     assert half_operations(program, source) == set()
+
+
+OWN_STEP = """
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.scores = keras.layers.Dense(2)
+
+    def call(self, inputs):
+        return self.scores(inputs)
+
+    def train_step(self, data):
+        x, y = data
+        return {{"loss": self.{call}}}
+
+model = Net()
+model.compile("sgd", loss=loss)
+model.fit(dataset)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["compute_loss(x, y, self(x), None)", "compiled_loss(y, self(x), None)", "compute_loss(y=y, y_pred=self(x))"],
+)
+@pytest.mark.parametrize(("generation", "expected"), [(2, {("log", "float16")}), (3, set())])
+def test_a_step_of_the_models_own_hands_over_what_it_says(
+    program: MakeProgram, call: str, generation: int, expected: set[tuple[str, str]]
+) -> None:
+    assert half_operations(program, OWN_STEP.format(call=call), generation) == expected
