@@ -55,7 +55,7 @@ def test_folder_elsewhere_is_understood_as_one_that_the_run_starts_in(
     folder = project(
         {
             "main.py": "import keras\nkeras.mixed_precision.set_global_policy('mixed_float16')\nimport models.net\n",
-            "models/net.py": "from layers.head import head\nmodel = head()\nmodel.compile('adam', 'categorical_crossentropy')\n",
+            "models/net.py": "from layers.head import head\nmodel = head()\nmodel.compile('adam')\n",
             "layers/head.py": "import keras\n\n\ndef head():\n"
             "    return keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n",
         }
