@@ -119,6 +119,12 @@ class KerasLibrary:
         """Whether a policy was set."""
         return run.get_global("policy set") is not None
 
+    def is_made_before(self, run: Run, instance: Object) -> bool:
+        """Whether a model or layer has the policy of a program that sets none, while another program sets one."""
+        own, policy = run.get(instance, "policy"), run.get_global("policy")
+        is_default = isinstance(own, Record) and own.get("default") == TRUE_VALUE
+        return is_default and isinstance(policy, Record) and policy.get("default") != TRUE_VALUE
+
     is_unset_flag = staticmethod(is_unset_flag)
 
     def nesting(self, run: Run) -> int:
@@ -298,6 +304,7 @@ class KerasLibrary:
         if receiver is None or self.role(receiver) not in ("model", "layer"):
             return False
         if function.name == "train_step" and self.role(receiver) == "model":
+            models.compile_by_own_method(run, receiver, function.node)
             models.run_train_step(self, run, receiver, function.node)
             return True
         if function.name == "call":

@@ -162,6 +162,13 @@ def _fit(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, nod
     return run.unknown(node)
 
 
+def compile_by_own_method(run: Run, model: Object, node: ast.AST) -> None:
+    """A model that nobody compiled is compiled by its class's own `compile`: it decides on optimizer and loss."""
+    method = class_attribute(run, model, "compile", node)
+    if isinstance(method, (Bound, Function)) and run.get(model, "compile loss") == NONE:
+        _call_quietly(run, method, Arguments(open_positional=True, open_keywords=True), node)
+
+
 def run_train_step(lib: KerasLibrary, run: Run, model: Object, node: ast.AST) -> None:
     """One training step of `fit`, as the body of a loop."""
     method = class_attribute(run, model, "train_step", node) if model.cls is not None else None

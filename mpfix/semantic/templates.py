@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
+from itertools import islice, zip_longest
 
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import Class, Function
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+CALLED = ("call", "__call__")
+"""Methods that a call of the object itself ends in."""
 
 MAX_HEIRS = 4
 """Heirs of an abstract class that each of its template methods is run for."""
@@ -23,7 +27,13 @@ def heirs_to_run(run: Run, function: Function) -> list[Class]:
     if not abstract or not _calls_own(function.node, abstract):
         return []
     found = (one for one in run.classes.values() if isinstance(one, Class) and one is not owner)
-    return [one for one in found if owner in one.mro() and _fits(one, owner, function.name, abstract)][:MAX_HEIRS]
+    heirs = [one for one in found if owner in one.mro() and _fits(one, owner, function.name, abstract)]
+    # one for each way to fill the template before a second one of any
+    ways: dict[frozenset[Class], list[Class]] = {}
+    for heir in heirs:
+        ways.setdefault(_givers(heir, owner, abstract), []).append(heir)
+    rounds = (one for together in zip_longest(*ways.values()) for one in together if one is not None)
+    return list(islice(rounds, MAX_HEIRS))
 
 
 def _fits(heir: Class, owner: Class, name: str, abstract: frozenset[str]) -> bool:
@@ -31,6 +41,13 @@ def _fits(heir: Class, owner: Class, name: str, abstract: frozenset[str]) -> boo
     before = heir.mro()[: heir.mro().index(owner)]
     defined = {one for cls in before for one in _methods(cls.node)}
     return name not in defined and bool(abstract & defined)
+
+
+def _givers(heir: Class, owner: Class, abstract: frozenset[str]) -> frozenset[Class]:
+    """The classes that an heir has the abstract methods from."""
+    before = heir.mro()[: heir.mro().index(owner)]
+    first = (next((cls for cls in before if name in _methods(cls.node)), None) for name in abstract)
+    return frozenset(cls for cls in first if cls is not None)
 
 
 @lru_cache(maxsize=4096)
@@ -66,6 +83,8 @@ def _calls_own(function: ast.AST, names: frozenset[str]) -> bool:
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Attribute) and called.attr in names and _is_named(called.value, first):
+                return True
+            if _is_named(called, first) and not names.isdisjoint(CALLED):
                 return True
             if any(_is_named(one, first) for one in node.args):
                 return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,37 @@ def test_folder_elsewhere_is_understood_as_one_that_the_run_starts_in(
     report = mpfix.check([str(folder)], KERAS_3)
 
     assert [d.code for d in report.diagnostics] == ["MP301"]
+
+
+def test_step_that_nobody_calls_runs_under_the_policy_that_another_script_sets(project: Project) -> None:
+    project(
+        {
+            "net.py": """
+import keras
+import tensorflow as tf
+
+
+class Net(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(8)
+
+    def call(self, x):
+        return self.head(x)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.abs(tf.signal.rfft(self(x, training=True)) - y))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        return {"loss": loss}
+""",
+            "predict.py": "from net import Net\n\nprint(Net().predict([1]))\n",
+            "train.py": "import keras\nimport net\n\nkeras.mixed_precision.set_global_policy('mixed_float16')\n",
+        }
+    )
+
+    report = mpfix.check(["."], replace(KERAS_3, select=("MP412",)))
+
+    assert [(d.span.filename, d.code) for d in report.diagnostics] == [("net.py", "MP412")]

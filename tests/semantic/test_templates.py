@@ -51,3 +51,26 @@ def test_what_an_heir_raises_ends_no_other_run() -> None:
         """,
         last_pass=True,
     ) == ["nothing", "'one'", "'two'"]
+
+
+def test_each_way_to_fill_a_template_runs_before_a_second_heir_of_one() -> None:
+    heirs = "".join(f"        class Like{name}(One):\n            pass\n" for name in "ABCD")
+    late = BASE.format(rest="raise NotImplementedError()").replace("        class Two", f"{heirs}        class Two")
+
+    assert story(late, last_pass=True)[:3] == ["nothing", "'one'", "'two'"]
+
+
+def test_a_method_that_calls_its_object_is_a_template_of_its_call() -> None:
+    assert story(
+        """
+        class Base:
+            def run(self, given):
+                lib.show(self(given))
+            def __call__(self, given):
+                raise NotImplementedError
+        class One(Base):
+            def __call__(self, given):
+                return "one"
+        """,
+        last_pass=True,
+    ) == ["nothing", "'one'"]
