@@ -210,13 +210,21 @@ def _judged(rule: Rule, finding: Finding, generation: int) -> Judged | None:
         rule=rule,
         place=finding.place,
         message=finding.message,
-        severity=severity.lowered() if guards.needs_switch_against_default(guard) else severity,
+        severity=_behind_switches(severity, guard),
         keras=str(generation),
         evidence=finding.evidence,
         guard=guards.describe(guard) or None,
         fixes=(finding.fix,) if finding.fix is not None else (),
         unfixable_reason=finding.unfixable_reason,
     )
+
+
+def _behind_switches(severity: Severity, guard: guards.Guard) -> Severity:
+    """One step less where a switch must be set against its default; at most a warning where a caller would have to."""
+    if guards.needs_switch_against_default(guard):
+        return severity.lowered()
+    is_unset = severity is Severity.ERROR and guards.needs_switch_against_default(guard, open_too=True)
+    return severity.lowered() if is_unset else severity
 
 
 def _over_contexts(found: Sequence[Judged]) -> list[Judged]:

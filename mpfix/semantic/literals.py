@@ -136,9 +136,9 @@ def is_maybe(guard: Guard) -> bool:
     return any(type(condition) is Lost or (type(condition) is Every and condition.maybe) for condition, _ in guard)
 
 
-def needs_switch_against_default(guard: Guard) -> bool:
-    """Whether `guard` holds only where some switch is set against its default."""
-    return any(_by_default(literal) is False for literal in guard)
+def needs_switch_against_default(guard: Guard, *, open_too: bool = False) -> bool:
+    """Whether `guard` holds only where some switch is set against its default; those that are open count if asked."""
+    return any(_by_default(literal, open_too) is False for literal in guard)
 
 
 def describe(guard: Guard) -> str:
@@ -196,14 +196,14 @@ def _spelled(constant: Hashable) -> str:
     return json.dumps(constant, ensure_ascii=False) if isinstance(constant, str) else str(constant)
 
 
-def _by_default(literal: Literal) -> bool | None:
+def _by_default(literal: Literal, open_too: bool) -> bool | None:
     """Whether a literal holds where every switch has its default; None when switches do not decide it."""
     condition, holds = literal
     if isinstance(condition, Every):
-        answers = [_by_default(inner) for inner in condition.guard]
+        answers = [_by_default(inner, open_too) for inner in condition.guard]
         return True if False in answers else (None if None in answers else False)
     if isinstance(condition, Switch):
-        return None if condition.open else bool(condition.default) is holds
+        return None if condition.open and not open_too else bool(condition.default) is holds
     if isinstance(condition, Equal) and isinstance(condition.subject, Switch):
         return bool(condition.subject.default == condition.constant) is holds
     return None

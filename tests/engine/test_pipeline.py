@@ -264,3 +264,21 @@ def test_rules_are_silent_where_per_file_ignores_say_so(registry_of: RegistryOf,
     settings = replace(three, per_file_ignores=(("train*", ("FK1",)),), root=Path())
 
     assert check(["train.py"], settings, registry=registry_of(finds("FK101", "bad"))).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("rest", "severity"),
+    [("train(args.data)", "warning"), ("train(args.data, amp=args.amp)", "error")],
+)
+def test_error_behind_a_flag_that_no_call_sets_is_a_warning(rest: str, severity: str) -> None:
+    text = (
+        "import argparse\nimport keras\n\n\ndef train(data, amp=False):\n    if amp:\n"
+        "        keras.mixed_precision.set_global_policy('mixed_float16')\n"
+        "    model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
+        "    model.compile('adam', 'categorical_crossentropy')\n    model.fit(data)\n\n\n"
+        "parser = argparse.ArgumentParser()\nparser.add_argument('--amp', action='store_true')\n"
+        f"parser.add_argument('--data')\nargs = parser.parse_args()\n{rest}\n"
+    )
+    report = check(["-"], Settings(keras="3"), stdin=text.encode())
+
+    assert [(d.code, d.severity.value) for d in report.diagnostics] == [("MP301", severity)]
