@@ -20,10 +20,11 @@ from mpfix.frameworks.keys import public_names
 from mpfix.frameworks.lazy_sums import NOT_KEPT, Kept, kept_variables
 from mpfix.frameworks.sums import Cell, is_variable
 from mpfix.frameworks.surroundings import function_around, is_read_nowhere
+from mpfix.frameworks.variables import VariableSet
 from mpfix.frameworks.windows import Update, updates
 from mpfix.record import record
 from mpfix.semantic.guards import Condition, Equal, Guard
-from mpfix.semantic.library import NameMissing
+from mpfix.semantic.library import Event, NameMissing
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
@@ -128,13 +129,16 @@ def _stays_itself(value: object, accumulator: Value) -> bool:
 def starts_again(program: Program, found: Sum, loop: LoopKey) -> bool:
     """Whether a sum may be set back within an iteration of a loop; True as well where that cannot be told."""
     if is_variable(found.accumulator):
-        events = program.happened(Reset, Overwritten)
-        is_reset = (
-            getattr(one.event, "accumulator", None) == found.accumulator and loop in one.loops for one in events
-        )
+        # what is multiplied by some number, or less by it, may be zero then
+        events = program.happened(Reset, Overwritten, VariableSet)
+        is_reset = (_changed(one.event) == found.accumulator and loop in one.loops for one in events)
         return found.kept.is_set or any(is_reset)
     left = _left(program, found.accumulator, loop)
     return not left or not all(_stays_itself(one, found.accumulator) for one in left)
+
+
+def _changed(event: Event) -> Value | None:
+    return event.variable if isinstance(event, VariableSet) else getattr(event, "accumulator", None)
 
 
 def is_used(program: Program, found: Sum) -> bool:

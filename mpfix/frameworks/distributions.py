@@ -9,7 +9,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import dtypes
-from mpfix.frameworks.half_values import HalfComputed, is_half_tensor
+from mpfix.frameworks.half_values import is_half_tensor, note_half
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -71,8 +71,8 @@ def _log_prob(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments
     tensor, axes = receiver.get("of"), widened(receiver.get("axes"))
     count = axes.value if isinstance(axes, Constant) and isinstance(axes.value, int) else 0
     if count and is_half_tensor(tensor):
-        policy, summed = run.get_global("policy") or NONE, Sequence((Constant(-1),) * count)
-        run.emit(HalfComputed(node, "log prob", f"{ROOT}.Independent", tensor, NONE, policy, summed))
+        axis = Sequence((Constant(-1),) * count)
+        note_half(run, node, "log prob", f"{ROOT}.Independent", left=tensor, axis=axis)
     is_reduced = receiver.get("elements") != NONE
     properties = {"dtype": dtypes.dtype_of(run, tensor), "dtype by": dtypes.source_of(run, tensor)}
     return Record("tensor", run.place(node), properties | ({"reduced": TRUE_VALUE} if is_reduced else {}))

@@ -23,10 +23,8 @@ from mpfix.semantic.values import (
     TRUE_VALUE,
     Arguments,
     At,
-    Bound,
     Choice,
     Constant,
-    Library,
     Mapping,
     Object,
     Record,
@@ -73,8 +71,6 @@ def source(how: str, place: Place, **properties: Value) -> Record:
 
 def as_dtype(value: Value) -> Value:
     """What a `dtype` argument means: a constant, a choice, or unknown."""
-    if isinstance(value, Bound) and isinstance(value.receiver, Constant) and value.function in _NAMES_OF_DTYPES:
-        value = value.receiver
     if isinstance(value, Constant):
         if value.value == "half":
             return Constant("float16")
@@ -82,8 +78,18 @@ def as_dtype(value: Value) -> Value:
     return value if isinstance(value, (Choice, Unknown)) else Unknown(("dtype", value), "dtype")
 
 
-_NAMES_OF_DTYPES = frozenset(Library(f"builtins.str.{name}") for name in ("name", "base_dtype", "as_numpy_dtype"))
-"""Attributes of a dtype that name it again."""
+_SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+"""Bytes of a number."""
+
+
+def dtype_attribute(dtype: Constant, name: str) -> Value | None:
+    """`dtype.name` and the like: the dtype again, or what is known of a floating one."""
+    if dtype.value not in TENSOR_DTYPES:
+        return None
+    if name in ("name", "base_dtype", "as_numpy_dtype"):
+        return dtype
+    size = _SIZES.get(str(dtype.value))
+    return Constant(size) if name == "size" and size is not None else None
 
 
 def given(dtype: Value, otherwise: str, place: Place, **properties: Value) -> Record:
@@ -221,7 +227,7 @@ def call_inputs(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments
     several, if they are floating at all.
     """
     dtype = compute_dtype(run, run.get(layer, "policy"))
-    if run.get(layer, "argument autocast") == FALSE_VALUE:
+    if not casts_inputs(lib, run, layer):
         return arguments
     casts_all, is_half = lib.generation == 3, may_be_half(dtype)
 
@@ -238,6 +244,19 @@ def call_inputs(lib: KerasLibrary, run: Run, layer: Object, arguments: Arguments
         arguments.open_positional,
         arguments.open_keywords,
     )
+
+
+def note_autocast(run: Run, layer: Object, arguments: Arguments) -> None:
+    """The `autocast` that the constructor of a base class is given."""
+    autocast = arguments.keyword("autocast")
+    if autocast is not None:
+        run.set(layer, "argument autocast", autocast)
+
+
+def casts_inputs(lib: KerasLibrary, run: Run, layer: Object) -> bool:
+    """Whether a layer surely casts what it is called with: nothing told it otherwise, or may have."""
+    attribute = "autocast" if lib.generation == 3 else "_autocast"
+    return all(run.get(layer, name) in (NONE, TRUE_VALUE) for name in ("argument autocast", attribute))
 
 
 def _in_dtype(run: Run, value: Value, dtype: Value, node: ast.AST) -> Value:

@@ -164,7 +164,9 @@ def _multiple(run: Run, name: str, operands: tuple[Value, ...], plain: tuple[Val
     assert isinstance(gradients, Record)
     accumulator = sums.accumulator_of(run, original)
     if accumulator is not None:
-        gradients = gradients.having({"accumulator": accumulator, "factor": TRUE_VALUE})
+        # a number that is not known may be 0
+        is_told = name != "Mult" or isinstance(factor, Constant)
+        gradients = gradients.having({"accumulator": accumulator, "factor": TRUE_VALUE if is_told else factor})
     scale = widened(factor)
     if isinstance(scale, Record) and scale.kind == "scale":
         return _over_scale(run, name, gradients, scale, node)

@@ -22,6 +22,12 @@ def _dtype(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments,
     return found if found != NONE else None
 
 
+def _as_dtype(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
+    """`tf.as_dtype(dtype)` names a dtype again."""
+    given = arguments.get(0, "type_value" if function.key == "tensorflow.as_dtype" else "dtype")
+    return run.each(given, dtypes.as_dtype) if given is not None else None
+
+
 def _count(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments, node: ast.AST) -> Value | None:
     """`tf.math.count_nonzero(x, dtype=...)`: counted in int64, and the number is cast."""
     given, counted = arguments.get(3, "dtype"), widened(arguments.get(0, "input") or NONE)
@@ -35,8 +41,7 @@ def _count(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments,
     if half_values.is_half_tensor(count):
         axis = arguments.get(1, "axis") or NONE
         axis = list_content(run, axis) or axis
-        policy = run.get_global("policy") or NONE
-        run.emit(half_values.HalfComputed(node, "count", function.key, count, NONE, policy, axis))
+        half_values.note_half(run, node, "count", function.key, left=count, axis=axis)
     return count
 
 
@@ -44,8 +49,7 @@ def _normalized(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
     """`tf.nn.batch_normalization`: the root of the variance and a small number, in the dtype of the variance."""
     variance, epsilon = arguments.get(2, "variance"), arguments.get(5, "variance_epsilon")
     if variance is not None and epsilon is not None and half_values.is_half_tensor(variance):
-        policy = run.get_global("policy") or NONE
-        run.emit(half_values.HalfComputed(node, "batch norm", function.key, variance, epsilon, policy))
+        half_values.note_half(run, node, "batch norm", function.key, left=variance, right=epsilon)
     return half_values.forgetting(run, rows.call_row(lib, run, function, arguments, node))
 
 
@@ -56,14 +60,15 @@ def _distances(lib: KerasLibrary, run: Run, function: Library, arguments: Argume
     by = dtypes.source("default", run.place(node)) if given is None else dtypes.given(dtype, "literal", run.place(node))
     distances = Record("tensor", run.place(node), {"dtype": dtype, "dtype by": by})
     if half_values.is_half_tensor(distances):
-        policy = run.get_global("policy") or NONE
-        run.emit(half_values.HalfComputed(node, "distance", function.key, distances, NONE, policy))
+        half_values.note_half(run, node, "distance", function.key, left=distances)
     return distances
 
 
 FUNCTIONS: Functions = {
     "tensorflow_addons.image.euclidean_dist_transform": _distances,
     "keras.backend.dtype": _dtype,
+    "keras.backend.standardize_dtype": _as_dtype,
+    "tensorflow.as_dtype": _as_dtype,
     "tensorflow.math.count_nonzero": _count,
     "tensorflow.nn.batch_normalization": _normalized,
 }

@@ -20,6 +20,9 @@ from mpfix.semantic.values import NONE, TRUE_VALUE, Arguments, Constant, Object,
 COMPILING = ("jit_compile", "experimental_compile", "jit_scope", "set_jit", "xla")
 """Words of programs that may compile functions with XLA, which has kernels of its own."""
 
+OTHER_BACKENDS = ("import jax", "from jax", "import torch", "from torch", "set_backend")
+"""Words of programs that may run Keras 3 on another library, with kernels of its own."""
+
 
 @record
 class Refusal:
@@ -148,6 +151,8 @@ def refused_calls(program: Program) -> tuple[Refused, ...]:
 
 def _refused(program: Program, case: Case[HalfGiven]) -> Refused | None:
     event, dtype = case.event, case.constant("dtype")
+    if event.key.startswith("keras.ops.") and may_run_elsewhere(program):
+        return None
     if not isinstance(dtype, str) or not _is_refused(program, refusals()[event.key].refuses, dtype):
         return None
     policy = _policy(case, dtype)
@@ -177,8 +182,18 @@ def _is_refused(program: Program, refuses: str, dtype: str) -> bool:
 @fact
 def may_compile(program: Program) -> bool:
     """Whether some file speaks of compiling with XLA."""
+    return _speaks_of(program, COMPILING)
+
+
+@fact
+def may_run_elsewhere(program: Program) -> bool:
+    """Whether some file speaks of another backend than TensorFlow."""
+    return _speaks_of(program, OTHER_BACKENDS)
+
+
+def _speaks_of(program: Program, words: tuple[str, ...]) -> bool:
     texts = (module.document.text.lower() for module in program.modules)
-    return any(word in text for text in texts for word in COMPILING)
+    return any(word in text for text in texts for word in words)
 
 
 def _policy(case: Case[HalfGiven], dtype: str) -> Record | None:

@@ -100,8 +100,16 @@ class HalfComputed(Event):
     left: Value
     right: Value
     policy: Value
-    axis: Value = NONE
-    scope: Value = NONE
+    axis: Value
+    scope: Value
+
+
+def note_half(
+    run: Run, node: ast.AST, how: str, key: str, *, left: Value, right: Value = NONE, axis: Value = NONE
+) -> None:
+    """An operation met a tensor that may be in half, under the policy and in the layer of right now."""
+    policy, scope = run.get_global("policy") or NONE, run.get_global(SCOPE) or NONE
+    run.emit(HalfComputed(node, how, key, left, right, policy, axis, scope))
 
 
 def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | None, node: ast.AST) -> Value | None:
@@ -109,8 +117,7 @@ def operated(run: Run, name: str, operands: tuple[Value, ...], result: Value | N
     if not any(is_half_tensor(one) for one in operands):
         return result
     left, right = operands[0], operands[1] if len(operands) > 1 else NONE
-    scope = run.get_global(SCOPE) or NONE
-    run.emit(HalfComputed(node, name, "", left, right, run.get_global("policy") or NONE, scope=scope))
+    note_half(run, node, name, "", left=left, right=right)
     noted, number = _remembering(run, name, left, right, result, node), _computed(name, left, right)
     return noted if number is None else _marked(run, noted, {"of": Constant(number)})
 
@@ -128,13 +135,11 @@ def called(run: Run, key: str, arguments: Arguments, result: Value | None, node:
     if not any(is_half_tensor(one) for one in (left, right)):
         # a weight is no tensor record, but what is made of it may be one in half
         return _remembering(run, how, left, right, result, node) if how in BOUNDED else forgetting(run, result)
-    policy, axis = run.get_global("policy") or NONE, arguments.get(2 if key in NORMS else 1, "axis") or NONE
+    axis = arguments.get(2 if key in NORMS else 1, "axis") or NONE
     axis = list_content(run, axis) or axis
-    scope = run.get_global(SCOPE) or NONE
-    run.emit(HalfComputed(node, how, key, left, right, policy, axis, scope))
+    note_half(run, node, how, key, left=left, right=right, axis=axis)
     if how == "clip":
-        upper = _argument(arguments, 2, WORDS[2])
-        run.emit(HalfComputed(node, "minimum", key, left, upper, policy, scope=scope))
+        note_half(run, node, "minimum", key, left=left, right=_argument(arguments, 2, WORDS[2]))
     noted = _remembering(run, how, left, right, result, node)
     if axis != NONE and how in REDUCTIONS and noted is not None:
         return run.each(noted, lambda one: one.having({"reduced": TRUE_VALUE}) if isinstance(one, Record) else one)

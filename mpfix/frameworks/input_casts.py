@@ -11,7 +11,6 @@ from mpfix.frameworks.layers import first_tensor
 from mpfix.frameworks.policies import compute_dtype
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
-    FALSE_VALUE,
     NONE,
     Arguments,
     At,
@@ -42,7 +41,7 @@ def note_input(lib: KerasLibrary, run: Run, target: Object, arguments: Arguments
         if not isinstance(tensor, Record) or tensor.kind != "tensor" or not _is_just_cast(tensor):
             continue
         layer = first_layer(lib, run, target)
-        if layer is not None and run.get(layer, "argument autocast") != FALSE_VALUE:
+        if layer is not None and dtypes.casts_inputs(lib, run, layer):
             owner = run.get_global(CALLING) or NONE
             model = target if lib.role(target) == "model" else owner
             run.emit(

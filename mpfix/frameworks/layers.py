@@ -365,9 +365,7 @@ def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
         dtype = arguments.keyword("dtype")
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))
-        autocast = arguments.keyword("autocast")
-        if autocast is not None:
-            run.set(receiver, "argument autocast", autocast)
+        dtypes.note_autocast(run, receiver, arguments)
     return NONE
 
 

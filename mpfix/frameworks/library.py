@@ -10,6 +10,7 @@ from mpfix.frameworks import (
     accumulation_arguments,
     arrays,
     dispatch,
+    dtypes,
     environment,
     gradients,
     layers,
@@ -203,7 +204,7 @@ class KerasLibrary:
             return self._object_attribute(run, receiver, name, node)
         if isinstance(receiver, Unknown):
             return self._duck_attribute(run, receiver, name, node)
-        return None
+        return dtypes.dtype_attribute(receiver, name) if isinstance(receiver, Constant) else None
 
     def _duck_attribute(self, run: Run, receiver: Unknown, name: str, node: ast.AST) -> Value | None:
         """What belongs to one API only counts on a value nobody knows, unless a class of the project defines it."""

@@ -350,6 +350,7 @@ def _model_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
         dtype = arguments.keyword("dtype")
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))
+        dtypes.note_autocast(run, receiver, arguments)
         bases = receiver.cls.library_bases() if receiver.cls else ()
         if bases and bases[0].key == "keras.Sequential":
             content = list_content(run, arguments.positional[0]) if arguments.positional else Sequence(())

@@ -96,10 +96,10 @@ def _update(run: Run, method: Bound, owner: Value, node: ast.AST) -> None:
 def _get_updates(run: Run, method: Bound, gradients: Record, variables: Record, node: ast.AST) -> None:
     """`get_updates(loss, params)` of Keras before TensorFlow 2 asks for the gradients itself."""
     named = (("loss", Unknown(("loss", run.place(node)), "loss")), ("params", variables))
-    run.set_global(HANDED, gradients)
+    before = run.enter_global(HANDED, gradients)
     with run.contained():
         run.call(method, Arguments((), named), node)
-    run.set_global(HANDED, NONE)
+    run.leave_global(HANDED, before)
 
 
 def _is_named(loss: Value) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import half_weights, learning_rates, sessions
+from mpfix.frameworks.layers import own_policy
 from mpfix.frameworks.optimizers import state_of
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
@@ -54,6 +55,8 @@ def note_stored(lib: KerasLibrary, run: Run, receiver: Value, name: str, value: 
     role = lib.role(receiver)
     if role == "layer" or (role == "model" and getattr(run.stack[-1] if run.stack else None, "name", "") == "build"):
         _note_part(run, value)
+    if role in ("layer", "model") and name == ("dtype_policy" if lib.generation == 3 else "_dtype_policy"):
+        run.set(receiver, "policy", own_policy(run, value, node))
     if role == "optimizer":
         run.emit(AttributeSet(node, receiver, name, value, state_of(lib, run, receiver, node)))
     elif role == "model" and _is_in_own_compile(run, receiver):

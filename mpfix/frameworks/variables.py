@@ -52,7 +52,7 @@ class VariableAdded(Event):
 
 @record
 class VariableSet(Event):
-    """A variable to which no gradients are added got another number than zero, or something was taken from it."""
+    """A variable got another number than zero and no gradients, something was taken from it, or it was multiplied."""
 
     variable: Object
 
@@ -146,6 +146,8 @@ def _note_assigned(run: Run, variable: Object, value: Value, node: ast.AST) -> V
         run.emit(Overwritten(node, variable, inner))
     elif accumulator != variable:
         run.emit(Reset(node, variable))
+    elif inner.get("factor") != TRUE_VALUE:
+        run.emit(VariableSet(node, variable))
     sums.remember(run, variable, inner)
     return value
 

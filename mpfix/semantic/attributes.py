@@ -93,7 +93,8 @@ def _attribute_of(run: Run, owner: Value, name: str, node: ast.AST) -> Value:
             found = run.library.attribute(run, owner, name, node)
             return found or derived("attribute", (owner, name), f"{owner.kind}.{name}")
         case Constant() | Sequence() | Mapping():
-            return Bound(Library(f"builtins.{_type_name(owner)}.{name}"), owner)
+            found = run.library.attribute(run, owner, name, node) if isinstance(owner, Constant) else None
+            return found or Bound(Library(f"builtins.{_type_name(owner)}.{name}"), owner)
         case Function() if name in ("__name__", "__qualname__"):
             return Constant(owner.name)
     return run.library.attribute(run, owner, name, node) or derived("attribute", (owner, name), f"{owner}.{name}")

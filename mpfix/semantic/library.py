@@ -71,7 +71,7 @@ class LibraryModel(Protocol):
         """A root, or the last pass, has ended: events that depend on how objects ended up."""
 
     def attribute(self, run: Run, receiver: Value, name: str, node: ast.AST) -> Value | None:
-        """An attribute of a library name, a framework object or a record."""
+        """An attribute of a library name, a framework object or a record, or of a constant that stands for one."""
 
     def store(self, run: Run, receiver: Value, name: str, value: Value, node: ast.AST) -> bool:
         """`receiver.name = value`; True when the model took it."""

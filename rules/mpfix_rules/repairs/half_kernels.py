@@ -16,6 +16,7 @@ from mpfix_rules.repairs.places import call_at, is_path, parents, source
 TITLE = "Cast to float32 for the call"
 WRITTEN_ELSEWHERE = "what is in half is not written as an argument of its own"
 UNNAMED = "nothing at that place casts"
+UNTOLD = "what comes out is float32 and must be cast back where it meets half tensors"
 SEVERAL = "several tensors come out in float32: those that meet half tensors must be cast back"
 COMPLEX = "what is computed of the complex numbers is float32 and must be cast back where it meets half tensors"
 REAL_PARTS = frozenset({"abs", "real", "imag", "angle"})
@@ -39,7 +40,7 @@ def float32_arguments(program: Program, refused: Refused) -> Repair:
     back = call if refused.gives == "same" else _real_part(program, call)
     dtype = _dtype_at(program, refused, known[0])
     if back is None or dtype is None:
-        return Repair(_fix(refused, edits, Applicability.DISPLAY_ONLY, COMPLEX if back is None else SEVERAL))
+        return Repair(_fix(refused, edits, Applicability.DISPLAY_ONLY, COMPLEX if back is None else UNTOLD))
     return Repair(_fix(refused, [*edits, WrapExpression(back, f"{cast}(", f", {dtype})")], Applicability.UNSAFE))
 
 
