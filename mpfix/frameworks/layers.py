@@ -363,6 +363,9 @@ def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
     """`super().__init__(dtype=...)` of a project's layer: the base class sets the policy."""
     if isinstance(receiver, Object):
         dtype = arguments.keyword("dtype")
+        bases = receiver.cls.library_bases() if receiver.cls is not None else ()
+        if dtype is None and lib.generation == 2 and bases and bases[0].key == "keras.layers.Layer":
+            dtype = arguments.positional[2] if len(arguments.positional) > 2 else None
         if dtype is not None:
             run.set(receiver, "policy", own_policy(run, dtype, node))
         dtypes.note_autocast(run, receiver, arguments)

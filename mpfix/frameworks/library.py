@@ -120,12 +120,6 @@ class KerasLibrary:
         """Whether a policy was set."""
         return run.get_global("policy set") is not None
 
-    def is_made_before(self, run: Run, instance: Object) -> bool:
-        """Whether a model or layer has the policy of a program that sets none, while another program sets one."""
-        own, policy = run.get(instance, "policy"), run.get_global("policy")
-        is_default = isinstance(own, Record) and own.get("default") == TRUE_VALUE
-        return is_default and isinstance(policy, Record) and policy.get("default") != TRUE_VALUE
-
     is_unset_flag = staticmethod(is_unset_flag)
 
     def nesting(self, run: Run) -> int:

@@ -52,9 +52,6 @@ class LibraryModel(Protocol):
     def has_set_state(self, run: Run) -> bool:
         """Whether the program changed the library's global state: the objects that it leaves are to be used in it."""
 
-    def is_made_before(self, run: Run, instance: Object) -> bool:
-        """Whether an object was made in a global state that is not the one of those that nobody calls."""
-
     def is_unset_flag(self, run: Run, function: Function, name: str) -> bool:
         """Whether a parameter with the default False is a flag that no call sets, and of which both sides count."""
 

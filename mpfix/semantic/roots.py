@@ -341,9 +341,9 @@ def _receiver(run: Run, owner: Class, function: Function) -> Object:
     made = run.instances.get(owner.node) or run.heirs.get(owner.node)
     if made is not None and not _takes(made, function):
         made = next((one for one in run.instances.values() if _takes(one, function)), made)
-    if made is None or run.library.is_made_before(run, made):
-        fresh = instantiate(run, owner, _nothing(), owner.node)
-        made = fresh if isinstance(fresh, Object) else run.instances[owner.node]
+    if made is None:
+        instantiate(run, owner, _nothing(), owner.node)
+        made = run.instances[owner.node]
     return made
 
 

@@ -11,9 +11,6 @@ from mpfix.semantic.values import Class, Function
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-CALLED = ("call", "__call__")
-"""Methods that a call of the object itself ends in."""
-
 MAX_HEIRS = 4
 """Heirs of an abstract class that each of its template methods is run for."""
 
@@ -83,8 +80,6 @@ def _calls_own(function: ast.AST, names: frozenset[str]) -> bool:
         if isinstance(node, ast.Call):
             called = node.func
             if isinstance(called, ast.Attribute) and called.attr in names and _is_named(called.value, first):
-                return True
-            if _is_named(called, first) and not names.isdisjoint(CALLED):
                 return True
             if any(_is_named(one, first) for one in node.args):
                 return True

@@ -53,9 +53,6 @@ class StubLibrary:
     def has_set_state(self, *_: object) -> bool:
         return False
 
-    def is_made_before(self, *_: object) -> bool:
-        return False
-
     def is_unset_flag(self, *_: object) -> bool:
         return False
 

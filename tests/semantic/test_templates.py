@@ -58,19 +58,3 @@ def test_each_way_to_fill_a_template_runs_before_a_second_heir_of_one() -> None:
     late = BASE.format(rest="raise NotImplementedError()").replace("        class Two", f"{heirs}        class Two")
 
     assert story(late, last_pass=True)[:3] == ["nothing", "'one'", "'two'"]
-
-
-def test_a_method_that_calls_its_object_is_a_template_of_its_call() -> None:
-    assert story(
-        """
-        class Base:
-            def run(self, given):
-                lib.show(self(given))
-            def __call__(self, given):
-                raise NotImplementedError
-        class One(Base):
-            def __call__(self, given):
-                return "one"
-        """,
-        last_pass=True,
-    ) == ["nothing", "'one'"]
