@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpfix.engine.components import absolute
 from mpfix.errors import SourceError
 from mpfix.record import record
 from mpfix.report import RunError
@@ -58,7 +59,7 @@ def read_inputs(
         tuple(errors),
         (stdin or b"") if wants_stdin else None,
         name if wants_stdin else None,
-        tuple(os.path.abspath(path).replace(os.sep, "/") for path in named if os.path.isdir(path)),
+        tuple(absolute(Path(path)) for path in named if os.path.isdir(path)),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mpfix.frameworks.dtypes import FLOATS, may_be_half
 from mpfix.frameworks.events import Compiled, ModelOutput
-from mpfix.frameworks.handlers import Methods
+from mpfix.frameworks.handlers import Method, Methods
 from mpfix.frameworks.loss_kinds import loss_for
 from mpfix.semantic.calls import class_attribute
 from mpfix.semantic.guards import TRUE, conjoin
@@ -104,22 +104,16 @@ def _labels(run: Run, told: ModelOutput, predictions: Record, place: Place) -> V
 # -- steps of a model's own
 
 
-def _compute_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    """`self.compute_loss(x, y, y_pred)` in a step of the model's own."""
-    return _loss(lib, run, receiver, arguments.get(1, "y"), arguments.get(2, "y_pred"), node)
+def _loss(labels: tuple[int, str], predictions: tuple[int, str]) -> Method:
+    """A method that computes the loss in a step of the model's own, with the places of its arguments."""
 
+    def run_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value:
+        given, predicted = arguments.get(*labels), arguments.get(*predictions)
+        if lib.generation == 2 and isinstance(receiver, Object) and given is not None and predicted is not None:
+            _run_own(run, receiver, given, predicted, node)
+        return lib.loss(run, "class", "keras.Model.compute_loss", predicted, node)
 
-def _compiled_loss(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    """`self.compiled_loss(y, y_pred)` in a step of the model's own."""
-    return _loss(lib, run, receiver, arguments.get(0, "y_true"), arguments.get(1, "y_pred"), node)
-
-
-def _loss(
-    lib: KerasLibrary, run: Run, receiver: Value, labels: Value | None, predictions: Value | None, node: ast.AST
-) -> Value:
-    if lib.generation == 2 and isinstance(receiver, Object) and labels is not None and predictions is not None:
-        _run_own(run, receiver, labels, predictions, node)
-    return lib.loss(run, "class", "keras.Model.compute_loss", predictions, node)
+    return run_loss
 
 
 def _run_own(run: Run, model: Object, labels: Value, predictions: Value, node: ast.AST) -> None:
@@ -156,4 +150,7 @@ def is_of_project(loss: Value) -> bool:
     return isinstance(loss, Function)
 
 
-METHODS: Methods = {("model", "compute_loss"): _compute_loss, ("model", "compiled_loss"): _compiled_loss}
+METHODS: Methods = {
+    ("model", "compute_loss"): _loss((1, "y"), (2, "y_pred")),
+    ("model", "compiled_loss"): _loss((0, "y_true"), (1, "y_pred")),
+}
