@@ -248,8 +248,10 @@ def _of_function(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     symbolic = _symbolic(run, given)
     arguments = dtypes.call_inputs(lib, run, layer, Arguments((given,)), node)
     before = dtypes.enter_scope(run, layer)
-    output = run.call(run.get(layer, "argument function"), arguments, node)
-    dtypes.leave_scope(run, before)
+    try:
+        output = run.call(run.get(layer, "argument function"), arguments, node)
+    finally:
+        dtypes.leave_scope(run, before)
 
     def made(one: Value) -> Value:
         if isinstance(one, Record):

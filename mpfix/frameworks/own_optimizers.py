@@ -97,9 +97,11 @@ def _get_updates(run: Run, method: Bound, gradients: Record, variables: Record, 
     """`get_updates(loss, params)` of Keras before TensorFlow 2 asks for the gradients itself."""
     named = (("loss", Unknown(("loss", run.place(node)), "loss")), ("params", variables))
     before = run.enter_global(HANDED, gradients)
-    with run.contained():
-        run.call(method, Arguments((), named), node)
-    run.leave_global(HANDED, before)
+    try:
+        with run.contained():
+            run.call(method, Arguments((), named), node)
+    finally:
+        run.leave_global(HANDED, before)
 
 
 def _is_named(loss: Value) -> bool:

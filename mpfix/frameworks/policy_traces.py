@@ -127,13 +127,15 @@ def duck_map(receiver: Unknown) -> Bound:
 def _map(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
     """Functions that are mapped run now, on elements nobody knows."""
     before = run.enter_global(MAPPING, TRUE_VALUE)
-    with run.contained():
-        for element in call_back(run, arguments, node):
-            labels.note_elements(run, element, node)
-    for value in arguments.positional[:1]:
-        if isinstance(value, Object) and lib.role(value) in ("layer", "model"):
-            run.call(value, Arguments((run.unknown(node),)), node)
-    run.leave_global(MAPPING, before)
+    try:
+        with run.contained():
+            for element in call_back(run, arguments, node):
+                labels.note_elements(run, element, node)
+        for value in arguments.positional[:1]:
+            if isinstance(value, Object) and lib.role(value) in ("layer", "model"):
+                run.call(value, Arguments((run.unknown(node),)), node)
+    finally:
+        run.leave_global(MAPPING, before)
     text = f"{receiver}.map()" if not isinstance(receiver, Unknown) or receiver.depth < 6 else "map()"
     return derived("call", (receiver, "map", run.place(node)), text)
 

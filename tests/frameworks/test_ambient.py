@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from mpfix.frameworks.events import LayerBuilt
+from mpfix.frameworks.half_kernels import HalfGiven
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.program import cases_of
+from mpfix.semantic.values import NONE
 
 MakeProgram = Callable[..., Any]
 LAYER = "def build():\n    return keras.layers.Dense(3)\n"
@@ -127,3 +129,15 @@ def test_what_a_function_calls_under_a_policy_of_its_own_is_not_cut_because_of_o
     made = program(f"import keras\n{check}{tests}", filename="test_layers.py", limits=limits)
 
     assert not [cut for cut in made.cuts if cut.bound == "contexts of a function"]
+
+
+def test_a_layer_whose_function_runs_out_of_steps_is_left(program: MakeProgram) -> None:
+    source = (
+        "import keras\nimport tensorflow as tf\n"
+        "def build():\n    keras.layers.Lambda(slow)(keras.Input((3,)))\n"
+        'def after(x):\n    return tf.signal.rfft(tf.cast(x, "float16"))\n'
+        "def slow(x):\n" + "    y = [x, x]\n" * 200 + "    return x\n"
+    )
+    (given,) = program(source, limits=replace(Limits(), root_steps=300)).happened(HalfGiven)
+
+    assert given.event.scope == NONE
