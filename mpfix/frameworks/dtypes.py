@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks.policies import TENSOR_DTYPES, compute_dtype
@@ -44,20 +43,24 @@ SCOPE = "call scope"
 """The global property that holds the layer or model whose `call` is running: its variables are cast to its dtype."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class NamedDtype(Constant):
     """A dtype that remembers what named it: `floatx`, or `self.dtype` for the variable dtype of a layer."""
 
     how: str
     place: Place
 
+    __eq__, __hash__ = Constant.__eq__, Constant.__hash__
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@record
 class NumberTensor(Constant):
     """A tensor of one known number, such as `tf.constant(0.5)`; other numbers are no tensors, they have no dtype."""
 
     dtype: Value
     source: Value
+
+    __eq__, __hash__ = Constant.__eq__, Constant.__hash__
 
 
 def source(how: str, place: Place, **properties: Value) -> Record:

@@ -29,9 +29,9 @@ class RateValueSet(Event):
     rate: Value
 
 
-def note_attribute(run: Run, receiver: Value, name: str, node: ast.AST, *, is_stored: bool = False) -> None:
-    """An attribute of an optimizer of Keras is read, or stored to."""
-    if name != "lr" or not isinstance(node, ast.Attribute):
+def note_attribute(run: Run, receiver: Value, node: ast.AST, *, is_stored: bool = False) -> None:
+    """The `lr` of an optimizer of Keras is read, or stored to."""
+    if not isinstance(node, ast.Attribute):
         return
     rate = _rate_of(run, receiver)
     if rate is not None:

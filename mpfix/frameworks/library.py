@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from mpfix.frameworks import (
@@ -62,6 +63,14 @@ HALVES = ("get_scaled_loss", "get_unscaled_gradients", "scale_loss")
 MODELLED = ("keras", "tensorflow")
 TELL_NOTHING = (Constant, Unknown, Library)
 """Kinds of arguments that hold no tape, strategy, policy or function."""
+
+
+@lru_cache(maxsize=4096)
+def _named(key: str, package: str) -> Value:
+    head, _, last = key.rpartition(".")
+    if last in policies.TENSOR_DTYPES and head in policies.DTYPE_MODULES:
+        return Constant("float16" if last == "half" else last)
+    return Library(key, package)
 
 
 class KerasLibrary:
@@ -148,17 +157,11 @@ class KerasLibrary:
     def name(self, qualified: str) -> Value:
         """A library name under its canonical key; framework dtypes are constants."""
         key = canonical(qualified)
-        return self._named(key.name, key.package)
-
-    def _named(self, key: str, package: str) -> Value:
-        head, _, last = key.rpartition(".")
-        if last in policies.TENSOR_DTYPES and head in policies.DTYPE_MODULES:
-            return Constant("float16" if last == "half" else last)
-        return Library(key, package)
+        return _named(key.name, key.package)
 
     def _member(self, run: Run, key: str, package: str, node: ast.AST) -> Value:
         known = environment.known_name(self.generation, key, run.place(node))
-        return known if known is not None else self._named(key, package)
+        return known if known is not None else _named(key, package)
 
     def star(self, module: str, name: str) -> Value | None:
         """Star imports bind the public names of the library."""
@@ -242,10 +245,12 @@ class KerasLibrary:
     # -- calls
 
     def call(self, run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-        if any(not isinstance(one, TELL_NOTHING) for one in arguments.values()):
-            tapes.note_given(run, function, arguments, node)
-            replicas.note_given(run, function, arguments, node)
-            policy_traces.note_given(run, function, arguments, node)
+        for one in arguments.values():
+            if not isinstance(one, TELL_NOTHING):
+                tapes.note_given(run, function, arguments, node)
+                replicas.note_given(run, function, arguments, node)
+                policy_traces.note_given(run, function, arguments, node)
+                break
         reports.note_call(run, function, arguments, node)
         step_counters.note_call(run, function, arguments, node)
         found = self._call(run, function, arguments, node)

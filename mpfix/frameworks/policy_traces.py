@@ -40,6 +40,9 @@ VARIABLES = ("TF_ENABLE_AUTO_MIXED_PRECISION", "TF_ENABLE_AUTO_MIXED_PRECISION_G
 LOGGERS = ("builtins", "logging", "absl.logging", "loguru")
 """What is told of a policy does not set it."""
 
+CONTENT = frozenset({"list", "set", "dict"})
+"""Kinds of objects whose content is looked through."""
+
 MAPPING = "mapping"
 """The global property that says that a dataset's `map` is calling."""
 
@@ -56,7 +59,7 @@ def note_given(run: Run, function: Value, arguments: Arguments, node: ast.AST) -
 def note_values(run: Run, values: Iterator[Value], node: ast.AST) -> None:
     """Policy objects among values that somebody gets."""
     for value in values:
-        if isinstance(value, (Constant, Unknown, Library)):
+        if isinstance(value, (Constant, Unknown, Library)) or (isinstance(value, Record) and value.kind != "policy"):
             continue
         for policy in _policies_in(run, value, 2):
             run.emit(PolicyUsed(node, policy))
@@ -70,7 +73,7 @@ def _policies_in(run: Run, value: Value, depth: int) -> Iterator[Record]:
     elif isinstance(value, Choice):
         for _, one in value:
             yield from _policies_in(run, one, depth)
-    elif depth and isinstance(value, (Sequence, Object)):
+    elif depth and (isinstance(value, Sequence) or (isinstance(value, Object) and value.kind in CONTENT)):
         for one in _items(run, value):
             yield from _policies_in(run, one, depth - 1)
 

@@ -97,6 +97,8 @@ def is_train_step(function: ast.AST, lib: KerasLibrary) -> bool:
 
 
 def _reports(function: Value) -> bool:
+    if isinstance(function, Unknown):
+        return function.origin[0] == "attribute" and function.origin[2] in DUCK
     match function:
         case Library(key=key):
             return _is_writer(key)
@@ -104,8 +106,6 @@ def _reports(function: Value) -> bool:
             return key in ("metric.update_state", "metric.__call__")
         case Object(kind="metric"):
             return True
-        case Unknown(origin=("attribute", _, name)):
-            return name in DUCK
     return False
 
 

@@ -38,6 +38,8 @@ def keeps_division(name: str, operands: tuple[Value, ...]) -> bool:
 
 def note_call(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> None:
     """`optimizer.iterations.assign(optimizer.iterations // n)`."""
+    if not isinstance(function, Unknown) or function.origin[-1] != "assign":
+        return
     match function:
         case Unknown(origin=("attribute", Value() as counter, "assign")):
             optimizer, given = _optimizer_of(counter), arguments.get(0, "value")

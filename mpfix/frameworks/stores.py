@@ -40,14 +40,16 @@ class OptimizerKept(Event):
 
 def note_read(run: Run, receiver: Value, name: str, node: ast.AST) -> None:
     """An attribute of an outside value was read: remember what rules ask about."""
-    learning_rates.note_attribute(run, receiver, name, node)
-    if isinstance(receiver, Unknown):
+    if name == "lr":
+        learning_rates.note_attribute(run, receiver, node)
+    elif isinstance(receiver, Unknown):
         sessions.note_attribute(run, receiver, name, node)
 
 
 def note_stored(lib: KerasLibrary, run: Run, receiver: Value, name: str, value: Value, node: ast.AST) -> None:
     """An attribute was stored: remember what rules ask about."""
-    learning_rates.note_attribute(run, receiver, name, node, is_stored=True)
+    if name == "lr":
+        learning_rates.note_attribute(run, receiver, node, is_stored=True)
     if not isinstance(receiver, Object):
         sessions.note_stored(run, receiver, name, value, node)
         return

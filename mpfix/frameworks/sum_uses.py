@@ -75,18 +75,11 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
     if run.muted or (isinstance(result, (Record, Sequence, Choice)) and _keeps_gradients(run, result)):
         return
     lazy_sums.note_call(run, function, node)
-    given = list(arguments.values())
-    if isinstance(function, Bound):
-        given.append(function.receiver)
-    elif isinstance(function, Unknown) and function.origin[0] == "attribute":
-        given.append(function.origin[1])
-    held = [
-        one
-        for value in given
-        if sums.may_hold(value)
-        for entry in _alternatives(value)
-        for one in sums.holders(run, entry)
-    ]
+    given = [value for value in arguments.values() if sums.may_hold(value)]
+    receiver = _receiver_of(function)
+    if receiver is not None and sums.may_hold(receiver):
+        given.append(receiver)
+    held = [one for value in given for entry in _alternatives(value) for one in sums.holders(run, entry)]
     if not held:
         return
     by = _name_of(function)
@@ -97,6 +90,13 @@ def note_used(run: Run, function: Value, arguments: Arguments, result: Value | N
             run.emit(GradientsUsed(node, one, by))
         elif isinstance(one, Object) and isinstance(run.get(one, "added"), Record):
             run.emit(GradientsUsed(node, Record("gradients", run.place(node), {"accumulator": one}), by))
+
+
+def _receiver_of(function: Value) -> Value | None:
+    """What a method that is called belongs to."""
+    if isinstance(function, Bound):
+        return function.receiver
+    return function.origin[1] if isinstance(function, Unknown) and function.origin[0] == "attribute" else None
 
 
 def _keeps_gradients(run: Run, value: Value) -> bool:

@@ -18,22 +18,19 @@ from mpfix.semantic.values import (
     TRUE_VALUE,
     At,
     Choice,
-    Class,
     Constant,
-    Function,
-    Library,
     Loop,
     LoopKey,
     Object,
     Record,
+    Sequence,
     Unknown,
     Value,
     widened,
 )
 
-HOLDS_NOTHING = (Constant, Library, Function, Class)
-"""Kinds of values that are no gradients and hold none: most of what calls are given."""
-
+HOLD = frozenset({"gradients", "variable", "list", "set", "dict"})
+"""Kinds of records and objects that are gradients or variables, or may hold some."""
 
 CARRIED = frozenset({"loop", "element", "item", "iteration"})
 """Origins of unknown values that a loop may carry: all others hold no sums (see `carried`)."""
@@ -259,7 +256,12 @@ def _nobody(node: ast.AST, run: Run) -> Unknown:
 
 def may_hold(value: Value) -> bool:
     """Whether a value can be or hold gradients: most of what calls are given cannot."""
-    return value.origin[0] in CARRIED if isinstance(value, Unknown) else not isinstance(value, HOLDS_NOTHING)
+    kind = type(value)
+    if kind is Unknown:
+        return value.origin[0] in CARRIED  # type: ignore[attr-defined]
+    if kind is Record or kind is Object:
+        return value.kind in HOLD  # type: ignore[attr-defined]
+    return kind in (Sequence, Choice, Loop)
 
 
 def holders(run: Run, value: Value, depth: int = 0) -> list[Value]:

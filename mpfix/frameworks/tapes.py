@@ -106,10 +106,11 @@ def _open(run: Run) -> list[tuple[Value, ...]]:
 
 def note_given(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> None:
     """A call outside the project that receives a tape, or gradients while a tape records."""
+    is_recorded = isinstance(function, Unknown) and bool(open_tapes(run))
     for value in arguments.values():
         if isinstance(value, Object) and value.kind == "tape":
             run.emit(TapeGiven(node, value))
-        elif isinstance(function, Unknown) and open_tapes(run):
+        elif is_recorded:
             gradients = _gradients_in(run, value)
             if gradients is not None:
                 run.emit(GradientsGiven(node, gradients))

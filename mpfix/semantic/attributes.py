@@ -33,10 +33,13 @@ def look_up(run: Run, name: str, frame: Frame) -> Value | None:
     if box is not None:
         cells = run.store.read(box, name)
         return run.pick(cells) if cells else None
+    born = run.store.born
     scope: Frame | None = frame
     while scope is not None:
         if scope is frame or scope.kind != "class":
-            cells = run.store.read(scope.box, name)
+            box = scope.box
+            # younger boxes are in no footprint: nobody needs to know that they are read
+            cells = box.cells.get(name) if box.serial > born else run.store.read(box, name)
             found = run.pick(cells) if cells else None
             if found is not None:
                 return found
@@ -64,12 +67,11 @@ def _from_star(run: Run, module: str | ModuleValue, name: str) -> Value | None:
 
 def attribute(run: Run, value: Value, name: str, node: ast.AST) -> Value:
     """`value.name` for each alternative of the value, but where the library says that they all do the same."""
-    if isinstance(value, Choice):
-        value = run.restrict(value)
-        common = run.library.attribute(run, value, name, node) if isinstance(value, Choice) else None
-        if common is not None:
-            return common
-    return run.each(value, lambda owner: _attribute_of(run, owner, name, node))
+    if not isinstance(value, Choice):
+        return _attribute_of(run, value, name, node)
+    value = run.restrict(value)
+    common = run.library.attribute(run, value, name, node) if isinstance(value, Choice) else None
+    return common or run.each(value, lambda owner: _attribute_of(run, owner, name, node))
 
 
 def _attribute_of(run: Run, owner: Value, name: str, node: ast.AST) -> Value:

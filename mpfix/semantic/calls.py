@@ -19,6 +19,7 @@ from mpfix.semantic.values import (
     Class,
     Constant,
     Function,
+    Library,
     Loop,
     Object,
     Partial,
@@ -30,6 +31,9 @@ from mpfix.semantic.values import (
 
 _KEPT_APART = (Object, Function, Bound, Partial)
 """What a choice between keeps its alternatives, however often a function is called."""
+
+_HOLDS_FUNCTIONS = (Function, Bound, Choice)
+_SCALARS = (Constant, Unknown)
 
 REMEMBERED_RESULTS = 2
 """How many results with different footprints are kept for one context."""
@@ -55,6 +59,8 @@ def _restricted(run: Run, arguments: Arguments) -> Arguments:
 def _call_one(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
     if isinstance(function, Loop):
         function = function.widened
+    if isinstance(function, (Library, Unknown)):
+        return _call_outside(run, function, arguments, node)
     match function:
         case Function():
             return invoke(run, function, arguments, node)
@@ -80,7 +86,7 @@ def _call_outside(run: Run, function: Value, arguments: Arguments, node: ast.AST
     """A call of a library name, a framework object or an unknown value."""
     from mpfix.semantic.builtins import call_python
 
-    found = call_python(run, function, arguments, node)
+    found = call_python(run, function, arguments, node) if not isinstance(function, Unknown) else None
     if found is None:
         found = run.library.call(run, function, arguments, node)
     if found is not None:
@@ -92,14 +98,14 @@ def _call_outside(run: Run, function: Value, arguments: Arguments, node: ast.AST
 
 def _plain(arguments: Arguments) -> tuple[Value, ...]:
     """The arguments that tell one call of an unknown function from another."""
-    return tuple(value for value in arguments.values() if isinstance(value, (Constant, Unknown)))[:4]
+    return tuple([value for value in arguments.values() if isinstance(value, _SCALARS)][:4])
 
 
 def call_back(run: Run, arguments: Arguments, node: ast.AST) -> tuple[Value, ...]:
     """Functions of the project that somebody unseen received are called with unknown arguments; what they gave."""
     found: list[Value] = []
     for value in arguments.values():
-        if not isinstance(value, (Function, Bound, Choice)):
+        if not isinstance(value, _HOLDS_FUNCTIONS):
             continue
         for _, target in value if isinstance(value, Choice) else ((TRUE, value),):
             if isinstance(target.function if isinstance(target, Bound) else target, Function):

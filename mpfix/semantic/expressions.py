@@ -57,9 +57,12 @@ def evaluate(run: Run, node: ast.expr, frame: Frame) -> Value:
     if run.expression_depth > run.limits.expression_depth:
         run.cut("expression depth", node)
         return run.cut_value(node)
+    kind = type(node)
+    if kind is ast.Name:
+        return _name(run, node, frame)  # type: ignore[arg-type]
     run.expression_depth += 1
     try:
-        handler = HANDLERS.get(type(node))
+        handler = HANDLERS.get(kind)
         return handler(run, node, frame) if handler else run.unknown(node)
     finally:
         run.expression_depth -= 1
@@ -107,8 +110,8 @@ def _spine(run: Run, node: ast.expr, frame: Frame) -> Value:
         links.append(node)
         node = node.func if type(node) is ast.Call else node.value  # type: ignore[attr-defined]
     value = evaluate(run, node, frame)
+    run.steps += len(links)  # the next expression finds out that they are used up
     for link in reversed(links):
-        run.step()
         if type(link) is ast.Attribute:
             value = attribute(run, value, link.attr, link)
         elif type(link) is ast.Call:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from mpfix.semantic.literals import (
+    IMPLIED_KINDS,
     TRUE,
     Condition,
     Equal,
@@ -47,7 +48,7 @@ __all__ = [
     "collapsed", "conjoin",
     "contradicts", "describe", "either", "forget", "implies", "is_maybe", "needs_switch_against_default", "negate",
     "outside",
-    "project", "relative", "united", "weight", "write",
+    "project", "relative", "remaining", "united", "weight", "write",
 ]  # fmt: skip
 
 
@@ -57,11 +58,25 @@ REMEMBERED = 1 << 15
 
 def forget() -> None:
     """Let go of remembered answers, and of the syntax trees they hold."""
-    for remembering in (_contradict, _relative, _conjoined, _about, _clauses, negate):
+    for remembering in (_contradict, _relative, _conjoined, _clauses, negate):
         remembering.cache_clear()
+    _abouts.clear()
 
 
-_about = lru_cache(maxsize=REMEMBERED)(about)
+_abouts: dict[Guard, frozenset[Condition]] = {}
+
+
+def _about(guard: Guard) -> frozenset[Condition]:
+    known = _abouts.get(guard)
+    return known if known is not None else _speaks_of(guard, about(guard))
+
+
+def _speaks_of(guard: Guard, conditions: frozenset[Condition]) -> frozenset[Condition]:
+    """Remember what a guard speaks of."""
+    if len(_abouts) >= REMEMBERED:
+        _abouts.clear()
+    _abouts[guard] = conditions
+    return conditions
 
 
 def contradicts(a: Guard, b: Guard) -> bool:
@@ -86,15 +101,15 @@ def _contradict(a: Guard, b: Guard) -> bool:
     for condition, _ in (*a, *b):
         if type(condition) is Every and not condition.about.isdisjoint(shared):
             both = a | b if both is None else both
-            if _denied(condition.guard, both):
+            if condition.plain <= both and _denied(condition.guard, both):
                 return True
     return False
 
 
 def _denied(clause: Guard, both: Guard) -> bool:
     """Whether `both` says that all of `clause` hold, of which not all may."""
-    for literal in clause:  # noqa: SIM110 - a generator takes twice as long here
-        if literal not in both and not _follows(literal, both):
+    for literal in clause - both:  # noqa: SIM110 - a generator takes twice as long here
+        if not _follows(literal, both):
             return False
     return True
 
@@ -114,16 +129,17 @@ def relative(guard: Guard, base: Guard) -> Guard:
 @lru_cache(maxsize=REMEMBERED)
 def _relative(guard: Guard, base: Guard) -> Guard:
     rest = guard - base
-    if not rest:
-        return rest
-    for condition, _ in rest:
-        if type(condition) is Lost or (type(condition) in _IMPLIED_KINDS and not _about(rest).isdisjoint(_about(base))):
-            kept: set[Literal] = set()
-            for literal in rest:
-                if not _follows(literal, base):
-                    kept |= _shortened(literal, base)
-            return frozenset(kept)
-    return rest
+    gone: list[Literal] = []
+    left: Guard = TRUE
+    for literal in rest:
+        if type(literal[0]) not in IMPLIED_KINDS:
+            continue
+        if _follows(literal, base):
+            gone.append(literal)
+        elif (shortened := _shortened(literal, base)) is not None:
+            gone.append(literal)
+            left |= shortened
+    return rest.difference(gone) | left if gone else rest
 
 
 def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
@@ -135,14 +151,18 @@ def conjoin(a: Guard, b: Guard, limit: int | None = None) -> Guard | None:
 
 @lru_cache(maxsize=REMEMBERED)
 def _conjoined(a: Guard, b: Guard, limit: int | None) -> Guard | None:
-    joined: Guard | None = a | b if a else b
+    if not a:
+        return b if limit is None or len(b) <= limit else bounded(b, limit, newest=b)
+    joined: Guard | None = a | b
     # each of the two is settled in itself: what they do to each other is about what both speak of
-    shared = _about(a) & _about(b)
-    if joined and shared:
-        if _contradict(a, b):
-            return None
-        if _interact(a, b, shared):
-            joined = _settled(_without_other_constants(joined), shared)
+    about_a, about_b = _about(a), _about(b)
+    shared = about_a & about_b
+    if shared and _contradict(a, b):
+        return None
+    if shared and _interact(a, b, shared):
+        joined = _settled(_without_other_constants(a | b), shared)
+    else:
+        _speaks_of(a | b, about_a | about_b)
     return joined if joined is None or limit is None or len(joined) <= limit else bounded(joined, limit, newest=b)
 
 
@@ -247,15 +267,34 @@ def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]
     last = alternatives[-1] if alternatives else None
     for alternative in alternatives:
         guard, value = alternative
-        if not guard and known is path:
-            found.append((guard, value))
-            break
         rest = relative(guard, known)
         here = conjoin(known, rest)
         if here is None:
             continue
         found.append((here - path, value))
         if alternative is last:
+            break
+        weight += len(rest) if len(rest) > 1 else 0
+        left = below(known, rest, weight)
+        if left is None:
+            break
+        known = left
+    return found
+
+
+def remaining(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]:
+    """As `project`, but a later guard does not repeat what the earlier ones leave: for lists whose order counts."""
+    known, weight, last = path, 0, len(alternatives) - 1
+    found: list[tuple[Guard, V]] = []
+    for index, (guard, value) in enumerate(alternatives):
+        rest = relative(guard, known)
+        if rest and conjoin(known, rest) is None:
+            continue
+        found.append((rest, value))
+        if not rest or index == last:
+            break
+        if index == last - 1 and not alternatives[last][0]:
+            found.append(alternatives[last])  # `known` does not imply `rest`, so something is left for it
             break
         weight += len(rest) if len(rest) > 1 else 0
         left = below(known, rest, weight)
@@ -283,29 +322,28 @@ def _equals_another(guard: Guard, equal: Equal) -> bool:
     return False
 
 
-_IMPLIED_KINDS = frozenset({Equal, Every, Lost})
-"""Kinds of conditions that a guard may imply without holding them."""
-
-
 def _follows(literal: Literal, base: Guard) -> bool:
     """Whether `base` implies a literal that it does not hold itself."""
     condition, holds = literal
     if type(condition) is Equal:
         return not holds and _equals_another(base, condition)
     if type(condition) is Every:
-        return not condition.about.isdisjoint(_about(base)) and _denies(base, condition.guard)
+        return not condition.about.isdisjoint(_about(base)) and _denies(base, condition)
     return type(condition) is Lost and holds_all(condition, base)
 
 
-def _denies(base: Guard, guard: Guard) -> bool:
-    """Whether `base` says that not all of `guard` hold."""
-    for condition, holds in guard:
-        if (condition, not holds) in base or (holds and type(condition) is Equal and _equals_another(base, condition)):
+def _denies(base: Guard, every: Every) -> bool:
+    """Whether `base` says that `every` does not hold."""
+    if not every.opposites.isdisjoint(base):
+        return True
+    for equal in every.equals:
+        if _equals_another(base, equal):
             return True
-        if type(condition) is Every and condition.guard <= base:
+    for inner in every.every:
+        if inner <= base:
             return True
     for clause in _clauses(base):  # noqa: SIM110 - as above
-        if clause <= guard:
+        if clause <= every.guard:
             return True
     return False
 
@@ -313,20 +351,20 @@ def _denies(base: Guard, guard: Guard) -> bool:
 @lru_cache(maxsize=REMEMBERED)
 def _clauses(guard: Guard) -> tuple[Guard, ...]:
     """What the disjunctions of a guard say not to hold together."""
-    return tuple(condition.guard for condition, _ in guard if type(condition) is Every)
+    return tuple([condition.guard for condition, _ in guard if type(condition) is Every])
 
 
-def _shortened(literal: Literal, base: Guard) -> Guard:
-    """What is left of a disjunction under `base`; other literals as they are."""
+def _shortened(literal: Literal, base: Guard) -> Guard | None:
+    """What is left of a disjunction under `base`; None for a literal that stays as it is."""
     condition = literal[0]
     if type(condition) is not Every or condition.about.isdisjoint(_about(base)):
-        return frozenset((literal,))
+        return None
     left = condition.guard - base
-    implied = [part for part in left if type(part[0]) in _IMPLIED_KINDS and _follows(part, base)]
+    implied = [part for part in left - condition.plain if _follows(part, base)]
     if implied:
         left = left.difference(implied)
     if not left or len(left) == len(condition.guard):
-        return frozenset((literal,))
+        return None
     return negate(left) or TRUE
 
 
@@ -343,7 +381,7 @@ def _settled(guard: Guard, shared: frozenset[Condition]) -> Guard | None:
                 guard = rest
                 continue
             left = _shortened(literal, rest)
-            if literal in left:
+            if left is None:
                 continue
             if contradicts(rest, left):
                 return None
@@ -352,9 +390,27 @@ def _settled(guard: Guard, shared: frozenset[Condition]) -> Guard | None:
     return guard
 
 
+def _stands_alone(every: Every, guard: Guard) -> bool:
+    """Whether the other literals of `guard` surely say nothing about a disjunction of it."""
+    if (
+        len(every.plain) < len(every.guard)
+        or not every.guard.isdisjoint(guard)
+        or not every.opposites.isdisjoint(guard)
+    ):
+        return False
+    for clause in _clauses(guard):  # noqa: SIM110 - as above
+        if clause < every.guard:
+            return False
+    return True
+
+
 def _clauses_about(guard: Guard, shared: frozenset[Condition]) -> list[Literal]:
-    """The disjunctions of a guard that speak of something in `shared`, in a fixed order."""
-    found = [one for one in guard if type(one[0]) is Every and not one[0].about.isdisjoint(shared)]
+    """The disjunctions that speak of something in `shared` and that others may shorten or imply, in a fixed order."""
+    found: list[Literal] = []
+    for literal in guard:
+        every = literal[0]
+        if type(every) is Every and not every.about.isdisjoint(shared) and not _stands_alone(every, guard):
+            found.append(literal)
     return sorted(found, key=_clause_text) if len(found) > 1 else found
 
 
@@ -392,8 +448,11 @@ def _widened(cover: Guard, guard: Guard) -> Guard:
     if not guard:
         return TRUE
     for literal in guard:
-        opposite = negate(frozenset((literal,)))
-        if opposite is not None and opposite <= cover and guard - {literal} <= cover - opposite:
+        condition, holds = literal
+        if type(condition) is Lost or (type(condition) is not Every and (condition, not holds) not in cover):
+            continue
+        opposite = condition.guard if type(condition) is Every else frozenset(((condition, not holds),))
+        if opposite <= cover and guard - {literal} <= cover - opposite:
             return cover - opposite
     for literal in cover:
         if type(literal[0]) is Every and guard <= literal[0].guard | (cover - {literal}):

@@ -55,10 +55,17 @@ class Switch:
 class Every:
     """The condition that all literals of a guard hold. Stands only negated: `not (a and b)`, or `a or b`."""
 
-    __slots__ = ("_hash", "_text", "about", "guard", "maybe", "weight")
+    __slots__ = ("_hash", "_text", "about", "equals", "every", "guard", "maybe", "opposites", "plain", "weight")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        self.opposites: Guard = frozenset([(condition, not holds) for condition, holds in guard])
+        """What each literal denies."""
+        self.equals = tuple([part for part, holds in guard if holds and type(part) is Equal])
+        self.every = tuple([part.guard for part, _ in guard if type(part) is Every])
+        """The guards of the disjunctions in this one."""
+        self.plain: Guard = frozenset([literal for literal in guard if type(literal[0]) not in IMPLIED_KINDS])
+        """Literals that only a guard which holds them implies."""
         self.about: frozenset[Condition] = about(guard)
         self.weight: int = weight(guard)
         self.maybe: bool = is_maybe(guard)
@@ -113,6 +120,10 @@ class Lost:
 
     def __repr__(self) -> str:
         return f"Lost({self.length})"
+
+
+IMPLIED_KINDS = frozenset({Equal, Every, Lost})
+"""Kinds of conditions that a guard may imply without holding them."""
 
 
 def weight(guard: Guard) -> int:

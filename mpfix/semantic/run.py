@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mpfix.semantic import exits, guards
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.exits import Exit
-from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, united
+from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, remaining, united
 from mpfix.semantic.library import Event, LibraryModel
 from mpfix.semantic.store import Box, Cells, Frame, Store
 from mpfix.semantic.syntax import Module, Place
@@ -193,10 +193,10 @@ class Run:
         """
         if not cells:
             return otherwise() if otherwise is not None else None
-        if len(cells) == 1 and (not cells[0][0] or cells[0][0] <= self.path):
+        if not cells[0][0] or cells[0][0] <= self.path:
             return cells[0][1]
         if otherwise is None:
-            return self.merge(project(cells, self.path))
+            return self.merge_flat(remaining(cells, self.path), trimmed=True)
         found = project((*cells, (TRUE, UNWRITTEN)), self.path)
         if found and found[-1][1] is UNWRITTEN:
             guard, _ = found.pop()
@@ -228,8 +228,8 @@ class Run:
                 flat.append((guard, value))
         return self.merge_flat(flat)
 
-    def merge_flat(self, flat: Sequence[tuple[Guard, Value]]) -> Value | None:
-        """As `merge`, for alternatives none of which is a choice."""
+    def merge_flat(self, flat: Sequence[tuple[Guard, Value]], *, trimmed: bool = False) -> Value | None:
+        """As `merge`, for alternatives none of which is a choice; `trimmed` if none repeats what those before leave."""
         if not flat:
             return None
         first = flat[0][1]
@@ -238,13 +238,13 @@ class Run:
         if len(flat) > self.limits.alternatives:
             self.store.note_lost(tuple(flat))
             return Unknown(("alternatives", first), str(first), cut=True)
-        if all(isinstance(value, Library) for _, value in flat):
+        if isinstance(first, Library) and all(isinstance(value, Library) for _, value in flat):
             found = self.library.merge(tuple(value for _, value in flat))
             if found is not None:
                 return found
         if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
             return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
-        kept = _without_repeats(flat)
+        kept = flat if trimmed and not _has_neighbours(flat) else _without_repeats(flat)
         return Choice(tuple(kept)) if len(kept) > 1 else kept[0][1]
 
     def merge_records(self, flat: list[tuple[Guard, Record]]) -> Record:
@@ -277,7 +277,7 @@ class Run:
     def restrict(self, value: Value) -> Value:
         """A value as seen on the current path: alternatives that cannot hold here are gone."""
         if isinstance(value, Choice):
-            return self.merge(project(value.alternatives, self.path)) or value
+            return self.merge_flat(remaining(value.alternatives, self.path), trimmed=True) or value
         return value
 
     # -- objects and properties
@@ -376,6 +376,16 @@ def _all_equal(alternatives: Sequence[tuple[Guard, Value]]) -> bool:
         if value is not first and value != first:
             return False
     return True
+
+
+def _has_neighbours(flat: Sequence[tuple[Guard, Value]]) -> bool:
+    """Whether two alternatives in a row have the same value."""
+    before = None
+    for _, value in flat:
+        if value == before:
+            return True
+        before = value
+    return False
 
 
 class _OnPath:

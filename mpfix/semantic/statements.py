@@ -33,12 +33,13 @@ from mpfix.semantic.values import NONE
 
 def execute_block(run: Run, body: list[ast.stmt], frame: Frame) -> bool:
     """Run statements in order; False when none of the paths reaches the end."""
+    exits = run.exits
     for statement in body:
         run.step()
-        path, mark = run.path, len(run.exits)
+        path, mark = run.path, len(exits)
         HANDLERS[type(statement)](run, statement, frame)
         run.path = path
-        if len(run.exits) > mark and not narrow(run, path, mark):
+        if len(exits) > mark and not narrow(run, path, mark):
             return False
     return True
 

@@ -38,6 +38,9 @@ class Place:
     module: Module
     node: ast.AST
 
+    def __hash__(self) -> int:
+        return hash(self.node)  # no node is in two modules
+
     @property
     def line(self) -> int:
         """1-based line of the node's start in the module's text."""

@@ -26,7 +26,7 @@ class Value:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Constant(Value):
     """A Python scalar; framework dtypes are the constants of their names."""
 
@@ -267,15 +267,18 @@ class Unknown(Value):
         self.origin, self.depth, self.cut = origin, depth, cut
         # texts are made of texts: without an end to their length they double with each operation
         self.text = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."
-        self._hash = hash(origin)
+        self._hash: int | None = None
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Unknown) and self._hash == other._hash and self.origin == other.origin
+            isinstance(other, Unknown) and hash(self) == hash(other) and self.origin == other.origin
         )
 
     def __hash__(self) -> int:
-        return self._hash
+        known = self._hash
+        if known is None:
+            known = self._hash = hash(self.origin)
+        return known
 
     def __str__(self) -> str:
         if not self.text and isinstance(self.origin[-1], Place):
@@ -368,6 +371,15 @@ class Arguments:
     open_positional: bool = False
     open_keywords: bool = False
     rest: tuple[Value, ...] = ()
+    _hash: int | None = field(init=False, default=None, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        known = self._hash
+        if known is None:
+            # a call asks for it several times, and it goes down into every value
+            known = hash((self.positional, self.keywords, self.open_positional, self.open_keywords))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     def keyword(self, name: str) -> Value | None:
         """The value of a keyword, None when it is not passed."""

@@ -32,6 +32,7 @@ from mpfix.semantic.guards import (
     outside,
     project,
     relative,
+    remaining,
     write,
 )
 
@@ -86,7 +87,7 @@ class Guarded:
 
     bounds: Bounds
     cell: Alternatives[int] = ((TRUE, 0),)
-    reads: dict[int, list[tuple[Guard, list[tuple[Guard, int]]]]] = field(default_factory=dict)
+    reads: dict[int, list[tuple[Guard, tuple[list[tuple[Guard, int]], ...]]]] = field(default_factory=dict)
     exits: list[Guard] = field(default_factory=list)
 
     def block(self, body: tuple[object, ...], path: Guard | None) -> Guard | None:
@@ -101,7 +102,8 @@ class Guarded:
             guard = bounded(path, self.bounds.guard)
             self.cell = stored(self.cell, guard, statement.value, self.bounds.alternatives)
         elif isinstance(statement, Read):
-            self.reads.setdefault(id(statement), []).append((path, project(self.cell, path)))
+            views = project(self.cell, path), remaining(self.cell, path)
+            self.reads.setdefault(id(statement), []).append((path, views))
         elif isinstance(statement, Branch):
             return self.branch(statement, path)
         elif isinstance(statement, Leave):
@@ -225,9 +227,10 @@ def differences(body: tuple[object, ...], limits: Bounds) -> Iterator[tuple[int,
     guarded.block(program, TRUE)
     for assignment in ASSIGNMENTS:
         for read, value in run(program, assignment):
-            ((path, seen),) = guarded.reads[read]
+            ((path, views),) = guarded.reads[read]
             assert satisfied(path, assignment)
-            yield value, next(v for guard, v in seen if satisfied(guard, assignment))
+            for seen in views:
+                yield value, next(v for guard, v in seen if satisfied(guard, assignment))
 
 
 @settings(max_examples=100, deadline=None)
