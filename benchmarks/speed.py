@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpfix.cli.app import GARBAGE_THRESHOLD
 from mpfix.errors import SourceError
 from mpfix.frameworks import interpret
 from mpfix.semantic.syntax import Module, SyntaxProblem, parse_module
@@ -133,9 +134,12 @@ def module_of(document: Document) -> Module:
 
 
 def analyse(documents: Sequence[Document]) -> None:
-    """What `check` does before the rules ask."""
+    """What `check` does before the rules ask, with its setting for garbage."""
+    usual = gc.get_threshold()
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for document in documents:
         interpret((module_of(document),), generation=3)
+    gc.set_threshold(*usual)
 
 
 def parse(documents: Sequence[Document]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mpfix.frameworks import labels
@@ -56,7 +56,7 @@ def note_given(run: Run, function: Value, arguments: Arguments, node: ast.AST) -
     note_values(run, arguments.values(), node)
 
 
-def note_values(run: Run, values: Iterator[Value], node: ast.AST) -> None:
+def note_values(run: Run, values: Iterable[Value], node: ast.AST) -> None:
     """Policy objects among values that somebody gets."""
     for value in values:
         if isinstance(value, (Constant, Unknown, Library)) or (isinstance(value, Record) and value.kind != "policy"):

@@ -261,7 +261,7 @@ def may_hold(value: Value) -> bool:
         return value.origin[0] in CARRIED  # type: ignore[attr-defined]
     if kind is Record or kind is Object:
         return value.kind in HOLD  # type: ignore[attr-defined]
-    return kind in (Sequence, Choice, Loop)
+    return isinstance(value, (Sequence, Choice, Loop))
 
 
 def holders(run: Run, value: Value, depth: int = 0) -> list[Value]:

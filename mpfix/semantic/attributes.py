@@ -67,7 +67,7 @@ def _from_star(run: Run, module: str | ModuleValue, name: str) -> Value | None:
 
 def attribute(run: Run, value: Value, name: str, node: ast.AST) -> Value:
     """`value.name` for each alternative of the value, but where the library says that they all do the same."""
-    if not isinstance(value, Choice):
+    if type(value) is not Choice:
         return _attribute_of(run, value, name, node)
     value = run.restrict(value)
     common = run.library.attribute(run, value, name, node) if isinstance(value, Choice) else None

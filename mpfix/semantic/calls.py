@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field, replace
 
+from mpfix.record import record
 from mpfix.semantic.containers import mark_unknown
 from mpfix.semantic.exits import RETURN, Exit, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
@@ -42,9 +43,14 @@ REMEMBERED_RESULTS = 2
 def call(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
     """Call a value; for a choice each alternative with the arguments as seen under its guard."""
     run.step()
-    if isinstance(function, Choice):
-        return run.each(function, lambda one: _call_one(run, one, _restricted(run, arguments), node))
-    return _call_one(run, function, arguments, node)
+    if not isinstance(function, Choice):
+        return _call_one(run, function, arguments, node)
+    if all(isinstance(one, Unknown) for _, one in function):
+        # whichever it is that nobody sees, it may call what it is given: once says it all
+        made = run.each(function, lambda one: _call_unseen(run, one, _restricted(run, arguments), node))
+        call_back(run, arguments, node)
+        return made
+    return run.each(function, lambda one: _call_one(run, one, _restricted(run, arguments), node))
 
 
 def _restricted(run: Run, arguments: Arguments) -> Arguments:
@@ -57,9 +63,9 @@ def _restricted(run: Run, arguments: Arguments) -> Arguments:
 
 
 def _call_one(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
-    if isinstance(function, Loop):
+    if type(function) is Loop:
         function = function.widened
-    if isinstance(function, (Library, Unknown)):
+    if type(function) is Library or type(function) is Unknown:
         return _call_outside(run, function, arguments, node)
     match function:
         case Function():
@@ -92,6 +98,17 @@ def _call_outside(run: Run, function: Value, arguments: Arguments, node: ast.AST
     if found is not None:
         return found
     call_back(run, arguments, node)
+    return _made_unseen(run, function, arguments, node)
+
+
+def _call_unseen(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """As `_call_outside`, for a value that nobody knows, without what it may call."""
+    found = run.library.call(run, function, arguments, node)
+    return found if found is not None else _made_unseen(run, function, arguments, node)
+
+
+def _made_unseen(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Unknown:
+    """What a call gives that nobody knows."""
     text = f"{function}()" if not isinstance(function, Unknown) or function.depth < 6 else "()"
     return derived("call", (function, *_plain(arguments), run.place(node)), text)
 
@@ -131,7 +148,7 @@ class Contexts:
         return Contexts(self.keys.copy(), self.arguments.copy())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What a call gave and did, to be replayed for equal arguments and unchanged outside cells."""
 
@@ -151,7 +168,9 @@ def invoke(run: Run, function: Function, arguments: Arguments, node: ast.AST) ->
         return _cut_call(run, function, arguments, node, "recursion")
     if len(run.stack) >= run.limits.call_depth:
         return _cut_call(run, function, arguments, node, "call depth")
-    contexts = run.contexts.setdefault(code, Contexts())
+    contexts = run.contexts.get(code)
+    if contexts is None:
+        contexts = run.contexts[code] = Contexts()
     key = _key(run, function, arguments)
     if key not in contexts.keys:
         if len(contexts.arguments) >= run.limits.exact_contexts:

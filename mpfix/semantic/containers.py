@@ -40,11 +40,11 @@ def new_dict(run: Run, content: Mapping, node: ast.AST) -> Object:
 
 def list_content(run: Run, value: Value) -> Sequence | None:
     """The items of a tuple, list or set; None for other values and where the content has alternatives."""
-    if isinstance(value, Loop):
+    if type(value) is Loop:
         value = value.widened
     if isinstance(value, Sequence):
         return value
-    if not isinstance(value, Object):
+    if type(value) is not Object:
         return None
     if value.kind in ("list", "set"):
         content = run.get(value, "content")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from mpfix.semantic.assignments import assign_name, setter_name
 from mpfix.semantic.calls import call
@@ -69,10 +70,15 @@ def _switch(run: Run, name: str) -> Value:
 
 def _says_yield(node: ast.FunctionDef | ast.AsyncFunctionDef, document: Document) -> bool:
     """Whether the word stands in the text of a function: a search of the tree costs much more."""
-    if "yield" not in document.text:
+    if not _has_yield(document.text):
         return False
     start, end = document.offset(node.lineno, 0), document.offset((node.end_lineno or node.lineno) + 1, 0)
     return document.text.find("yield", start, end) >= 0
+
+
+@lru_cache(maxsize=64)
+def _has_yield(text: str) -> bool:
+    return "yield" in text
 
 
 def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

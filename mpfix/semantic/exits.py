@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mpfix.record import record
 from mpfix.semantic.guards import Guard, is_maybe, outside, weight
 from mpfix.semantic.values import Value
 
@@ -26,7 +26,7 @@ MOST_SAID_BY_ERRORS = 2
 """Literals that a path takes over from errors that were not raised."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit:
     """A path that ended, and the path condition it ended under.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Condition = Hashable
 Literal = tuple[Condition, bool]
@@ -19,19 +19,23 @@ MAX_DESCRIPTION = 240
 """Characters of a guard for people."""
 
 
-@dataclass(frozen=True, slots=True)
 class Equal:
     """The condition `subject == constant`. One subject equals at most one constant."""
 
-    subject: Condition
-    constant: Hashable
-    _hash: int = field(init=False, compare=False, repr=False)
+    __slots__ = ("_hash", "constant", "subject")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((Equal, self.subject, self.constant)))
+    def __init__(self, subject: Condition, constant: Hashable) -> None:
+        self.subject, self.constant = subject, constant
+        self._hash: int = hash((Equal, subject, constant))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal) and self.subject == other.subject and self.constant == other.constant
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __repr__(self) -> str:
+        return f"Equal({self})"
 
     def __str__(self) -> str:
         return f"{self.subject} == {_spelled(self.constant)}"

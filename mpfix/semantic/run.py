@@ -8,9 +8,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mpfix.record import record
 from mpfix.semantic import exits, guards
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.exits import Exit
@@ -45,7 +45,7 @@ UNWRITTEN = Constant("never written")
 """Stands for the part of a cell that was never written."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Occurrence:
     """An event as it happened: under which path condition, in which loops, called from where."""
 
@@ -59,7 +59,7 @@ class Occurrence:
     order: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recurrence:
     """A cell that varies in a loop: what it held before, and what an iteration leaves in it."""
 
@@ -211,7 +211,7 @@ class Run:
     def merge(self, alternatives: Sequence[tuple[Guard, Value]]) -> Value | None:
         """One value for alternatives under guards, first match first; None for no alternatives."""
         for _, value in alternatives:
-            if isinstance(value, Choice):
+            if type(value) is Choice:
                 break
         else:
             return self.merge_flat(alternatives)
@@ -255,7 +255,7 @@ class Run:
 
     def each(self, value: Value, do: Callable[[Value], Value]) -> Value:
         """Apply a function to a value, or to each alternative of a choice under its guard; the results merged."""
-        if not isinstance(value, Choice):
+        if type(value) is not Choice:
             return do(value)
         results: list[tuple[Guard, Value]] = []
         saved, mark = self.path, len(self.exits)

@@ -129,7 +129,7 @@ class Store:
     def write(self, box: Box, name: str, value: Value, path: Guard, *, literals: int = 6) -> None:
         """Write under a path condition: the value, or each alternative of a choice under its own guard."""
         relative = path - box.base if box.base else path
-        if not relative and not isinstance(value, Choice):
+        if not relative and type(value) is not Choice:
             self.replace(box, name, ((TRUE, value),))
             return
         cells = self.read(box, name) or ()
