@@ -207,6 +207,25 @@ def test_functions_handed_to_somebody_unseen_are_called_with_unknowns() -> None:
     ]
 
 
+def test_what_several_unseen_functions_may_be_given_is_called_once() -> None:
+    assert story(
+        """
+        def f(x):
+            lib.show("called", x)
+        data = lib.data()
+        if lib.a:
+            data = data.repeat()
+        if lib.b:
+            data = data.shuffle()
+        lib.show(data.map(f))
+        """
+    ) == [
+        "'called', x",
+        "() if `lib.a` and `lib.b` | data.shuffle().map() if not `lib.a` and `lib.b` | "
+        "data.repeat().map() if `lib.a` and not `lib.b` | data.map() if not `lib.a` and not `lib.b`",
+    ]
+
+
 def test_a_star_import_binds_the_names_that_the_library_knows() -> None:
     assert story(
         """
