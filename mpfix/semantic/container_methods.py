@@ -80,7 +80,8 @@ def _pop(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value |
 
     def popped(content: Value) -> Value:
         if isinstance(content, Mapping) and key is not None:
-            return content.get(key) or argument(arguments, 1) or derived("item", (owner, key), f"[{key}]")
+            known = content.get(key) or argument(arguments, 1)
+            return run.restrict(known) if known is not None else derived("item", (owner, key), f"[{key}]")
         if _has_known_end(content, key) and isinstance(content, Sequence):
             return content.items[-1]
         return run.unknown(node)
@@ -126,7 +127,7 @@ def _get(run: Run, owner: Value, arguments: Arguments, node: ast.AST) -> Value |
         if isinstance(content, Mapping):
             found = content.get(key)
             if found is not None:
-                return found
+                return run.restrict(found)
             if not content.open and isinstance(key, Constant):
                 return default
         return get_item(run, owner, key, node)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from mpfix.semantic.condensing import either_or_tangle
+from mpfix.semantic.guards import TRUE, Guard, bounded, contradicts
 from mpfix.semantic.library import CONTAINERS
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
@@ -71,6 +73,7 @@ def change_content(run: Run, owner: Object, change: Callable[[Value], Value]) ->
     changed = run.each(content, change)
     if changed is not content:
         run.set(owner, "content", changed)
+        _join_contents(run, owner)
 
 
 def one_of(run: Run, items: tuple[Value, ...], key: object, text: str) -> Value:
@@ -112,7 +115,7 @@ def _item(run: Run, owner: Value, key: Value, node: ast.AST) -> Value:
 def _entry(run: Run, owner: Object, key: Value, node: ast.AST) -> Value:
     def read(content: Value) -> Value:
         found = content.get(key) if isinstance(content, Mapping) else None
-        return found if found is not None else derived("item", (owner, key), f"[{key}]")
+        return run.restrict(found) if found is not None else derived("item", (owner, key), f"[{key}]")
 
     return run.each(run.get(owner, "content"), read)
 
@@ -160,6 +163,9 @@ def store_item(run: Run, owner: Value, key: Value, value: Value, node: ast.AST) 
 
 
 def _store_entry(run: Run, owner: Object, key: Value, value: Value) -> None:
+    if _store_in_place(run, owner, key, value):
+        return
+
     def change(content: Value) -> Value:
         if not isinstance(content, Mapping):
             return content
@@ -168,6 +174,54 @@ def _store_entry(run: Run, owner: Object, key: Value, value: Value) -> None:
         return stored(run, content, key, value)
 
     change_content(run, owner, change)
+
+
+def _store_in_place(run: Run, owner: Object, key: Value, value: Value) -> bool:
+    """Store on a path to an entry that is there already: it has alternatives then, instead of the whole content."""
+    here = bounded(run.path - owner.box.base, run.limits.guard_literals)
+    cells = run.store.read(owner.box, "content")
+    if owner.summary or not here or not cells or not isinstance(key, Constant):
+        return False
+    changed: list[tuple[Guard, Value]] = []
+    for guard, content in cells:
+        old = content.get(key) if isinstance(content, Mapping) else None
+        if isinstance(content, Mapping) and not contradicts(guard, here):
+            if old is None:
+                return False
+            content = stored(run, content, key, run.merge([(here, value), (TRUE, old)]) or value)
+        changed.append((guard, content))
+    run.store.replace(owner.box, "content", tuple(changed))
+    return True
+
+
+def _join_contents(run: Run, owner: Object) -> None:
+    """Contents with the same keys become one, whose entries have the alternatives: they would double with each `if`."""
+    cells = run.store.read(owner.box, "content")
+    if not cells or len(cells) < 2:
+        return
+    joined: list[tuple[Guard, Value]] = [cells[0]]
+    for guard, content in cells[1:]:
+        newer, last = joined[-1]
+        if _have_same_keys(last, content):
+            joined[-1] = (either_or_tangle(newer, guard), _joined_entries(run, newer, last, content))
+        else:
+            joined.append((guard, content))
+    if len(joined) < len(cells):
+        run.store.replace(owner.box, "content", tuple(joined))
+
+
+def _have_same_keys(one: Value, other: Value) -> bool:
+    if not isinstance(one, Mapping) or not isinstance(other, Mapping) or one.open != other.open:
+        return False
+    return [key for key, _ in one.entries] == [key for key, _ in other.entries]
+
+
+def _joined_entries(run: Run, guard: Guard, newer: Value, older: Value) -> Value:
+    """The entries of one content where a guard holds, else those of another one."""
+    assert isinstance(newer, Mapping)
+    assert isinstance(older, Mapping)
+    pairs = zip(newer.entries, older.entries, strict=True)
+    return Mapping(tuple((key, run.merge([(guard, a), (TRUE, b)]) or b) for (key, a), (_, b) in pairs), newer.open)
 
 
 def stored(run: Run, content: Mapping, key: Value, value: Value) -> Mapping:

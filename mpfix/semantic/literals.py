@@ -59,7 +59,9 @@ class Switch:
 class Every:
     """The condition that all literals of a guard hold. Stands only negated: `not (a and b)`, or `a or b`."""
 
-    __slots__ = ("_hash", "_text", "about", "equals", "every", "guard", "maybe", "opposites", "plain", "weight")
+    __slots__ = (
+        "_hash", "_text", "about", "depth", "equals", "every", "guard", "maybe", "opposites", "plain", "weight",
+    )  # fmt: skip
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -73,6 +75,7 @@ class Every:
         self.about: frozenset[Condition] = about(guard)
         self.weight: int = weight(guard)
         self.maybe: bool = is_maybe(guard)
+        self.depth: int = depth(guard)
         self._hash: int = hash((Every, guard))
         self._text: str | None = None
 
@@ -91,18 +94,26 @@ class Every:
         return f"Every({self})"
 
 
+@dataclass(frozen=True, slots=True)
+class Tangle:
+    """A condition that is too long a tale to be told: losses inside losses. Stands only in what a guard lost."""
+
+    key: int
+
+
 class Lost:
     """Literals that a bound removed from a guard: it holds when all of them hold. Stands only positive in a guard.
 
     A chain, because one path may lose thousands of literals one by one; equal losses are equal conditions.
     """
 
-    __slots__ = ("_hash", "before", "dropped", "length")
+    __slots__ = ("_hash", "before", "depth", "dropped", "length")
 
     def __init__(self, dropped: Guard, before: Lost | None = None) -> None:
         self.dropped = dropped
         self.before = before
         self.length: int = 1 if before is None else before.length + 1
+        self.depth: int = max(1 + depth(dropped), 0 if before is None else before.depth)
         self._hash: int = hash((dropped, 0 if before is None else before._hash))
 
     def __hash__(self) -> int:
@@ -133,6 +144,11 @@ IMPLIED_KINDS = frozenset({Equal, Every, Lost})
 def weight(guard: Guard) -> int:
     """How many literals a guard holds, those of its disjunctions counted."""
     return sum(part.weight if type(part) is Every else 1 for part, _ in guard)
+
+
+def depth(guard: Guard) -> int:
+    """How many losses are inside each other in a guard."""
+    return max((part.depth for part, _ in guard if type(part) is Every or type(part) is Lost), default=0)
 
 
 def about(guard: Guard) -> frozenset[Condition]:

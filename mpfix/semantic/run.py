@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mpfix.record import record
 from mpfix.semantic import exits, guards
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
+from mpfix.semantic.condensing import condensed
 from mpfix.semantic.exits import Exit
 from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, remaining, united
 from mpfix.semantic.library import Event, LibraryModel
@@ -235,15 +236,19 @@ class Run:
         first = flat[0][1]
         if _all_equal(flat):
             return first
+        if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
+            return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
         if len(flat) > self.limits.alternatives:
-            self.store.note_lost(tuple(flat))
-            return Unknown(("alternatives", first), str(first), cut=True)
+            unknown = Unknown(("alternatives", first), str(first), cut=True)
+            fewer = condensed(tuple(flat), self.limits.alternatives, unknown, self.limits.guard_literals)
+            if fewer is None:
+                self.store.note_lost(tuple(flat))
+                return unknown
+            flat, trimmed = fewer, False
         if isinstance(first, Library) and all(isinstance(value, Library) for _, value in flat):
             found = self.library.merge(tuple(value for _, value in flat))
             if found is not None:
                 return found
-        if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
-            return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
         kept = flat if trimmed and not _has_neighbours(flat) else _without_repeats(flat)
         return Choice(tuple(kept)) if len(kept) > 1 else kept[0][1]
 

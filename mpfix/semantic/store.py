@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mpfix.semantic.condensing import condensed, loses_something
 from mpfix.semantic.guards import TRUE, Alternatives, Guard, collapsed, conjoin, write
 from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import Choice, Class, Function, ModuleValue, Unknown, Value
@@ -140,13 +141,20 @@ class Store:
                 continue
             cells = write(cells, full, entry)
             if len(cells) > self.limit:
-                self.note_lost(cells[max(self.limit - 1, 0) :])
-                cells = collapsed(cells, self.limit, Unknown(("overflow", box.serial, name), name, cut=True))
+                cells = self._fewer(cells, Unknown(("overflow", box.serial, name), name, cut=True), literals)
         self.replace(box, name, cells)
+
+    def _fewer(self, cells: Cells, unknown: Value, literals: int) -> Cells:
+        """As many alternatives of a cell as it may keep."""
+        found = condensed(cells, self.limit, unknown, literals)
+        if found is None:
+            self.note_lost(cells[max(self.limit - 1, 0) :])
+            found = collapsed(cells, self.limit, unknown)
+        return found
 
     def note_lost(self, alternatives: Alternatives[Value]) -> None:
         """The bound on alternatives was hit, if it made unknown what was not."""
-        self.overflows += any(not isinstance(value, Unknown) for _, value in alternatives)
+        self.overflows += loses_something(alternatives)
 
     def rollback(self, journal: dict[tuple[int, str], tuple[Box, str, Cells | None]]) -> None:
         """Undo every write a journal saw."""
