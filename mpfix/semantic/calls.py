@@ -12,6 +12,7 @@ from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.instances import call_method, class_attribute, instantiate
 from mpfix.semantic.run import Occurrence, Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Frame
+from mpfix.semantic.texts import is_text, widened_text
 from mpfix.semantic.values import (
     NONE,
     Arguments,
@@ -338,8 +339,11 @@ def parameter_unknown(function: Function, name: str) -> Unknown:
     return Unknown(("parameter", function.node, name), name)
 
 
-def _cut_parameter(function: Function, name: str) -> Unknown:
-    """The parameter of a function that was called too often to tell its arguments apart."""
+def _cut_parameter(function: Function, name: str, value: Value) -> Unknown:
+    """The parameter of a function that was called too often to tell its arguments apart; its type is still known."""
+    alternatives = [one for _, one in value] if isinstance(value, Choice) else [value]
+    if all(is_text(one) for one in alternatives):
+        return widened_text(("parameter", function.node, name), name)
     return Unknown(("parameter", function.node, name, "widened"), name, cut=True)
 
 
@@ -350,9 +354,9 @@ def _widened(run: Run, function: Function, arguments: Arguments) -> Arguments:
         if isinstance(value, Constant) and not (
             value.value is None or isinstance(value.value, bool) or value.value in run.library.kept_words
         ):
-            return _cut_parameter(function, name)
+            return _cut_parameter(function, name, value)
         if isinstance(value, Choice) and not any(isinstance(v, _KEPT_APART) for _, v in value):
-            return _cut_parameter(function, name)
+            return _cut_parameter(function, name, value)
         if isinstance(value, Sequence):
             return Sequence(tuple(widen(item, f"{name}[{i}]") for i, item in enumerate(value.items)), value.open)
         return value

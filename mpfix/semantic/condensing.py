@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpfix.semantic.guards import TRUE, Alternatives, Guard, Lost, bounded, conjoin, either, negate
 from mpfix.semantic.literals import Tangle, depth
-from mpfix.semantic.values import NONE, Bound, Library, Loop, Unknown, Value
+from mpfix.semantic.values import NONE, Bound, Library, Loop, Mapping, Sequence, Unknown, Value
 
 SPARE = 4
 """Alternatives are joined until there is room for this many more: the next write does not join them again."""
@@ -28,6 +28,22 @@ def says_nothing(value: Value) -> bool:
 def loses_something(alternatives: Alternatives[Value]) -> bool:
     """Whether a value that somebody knows is lost where all of these become unknown."""
     return not all(says_nothing(value) for _, value in alternatives)
+
+
+def joined_contents(contents: list[Value]) -> tuple[Value, bool] | None:
+    """Contents of one list or dict as one, and whether something known is lost; None where they are contents of none.
+
+    A list may hold the items of all, as after a loop that adds to it; a dict has what it has in each of them.
+    """
+    sequences = [one for one in contents if isinstance(one, Sequence)]
+    if len(sequences) == len(contents):
+        return Sequence(tuple(dict.fromkeys(item for one in sequences for item in one.items)), True), False
+    mappings = [one for one in contents if isinstance(one, Mapping)]
+    if len(mappings) < len(contents):
+        return None
+    common = tuple(pair for pair in mappings[0].entries if all(pair in one.entries for one in mappings))
+    lost = (value for one in mappings for pair in one.entries if pair not in common for value in pair[1:])
+    return Mapping(common, True), not all(map(says_nothing, lost))
 
 
 def condensed(

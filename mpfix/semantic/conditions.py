@@ -25,6 +25,7 @@ from mpfix.semantic.guards import (
 )
 from mpfix.semantic.run import Run
 from mpfix.semantic.store import Frame
+from mpfix.semantic.texts import is_not_none
 from mpfix.semantic.values import (
     FALSE_VALUE,
     NONE,
@@ -282,7 +283,7 @@ def _mirrored(name: str) -> str:
 
 def _equality(run: Run, left: Value, right: Value, node: ast.AST) -> Value:
     if isinstance(right, Constant):
-        if right == NONE and not isinstance(left, (Unknown, Loop)):
+        if right == NONE and (is_not_none(left) if isinstance(left, Unknown) else not isinstance(left, Loop)):
             return FALSE_VALUE
         if isinstance(left, (Unknown, Loop)):
             return _equals_constant(run, left, right)

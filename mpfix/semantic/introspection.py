@@ -8,6 +8,7 @@ from mpfix.semantic.containers import argument, list_content
 from mpfix.semantic.guards import TRUE
 from mpfix.semantic.library import is_framework_value
 from mpfix.semantic.run import Run
+from mpfix.semantic.texts import is_text
 from mpfix.semantic.values import (
     FALSE_VALUE,
     NONE,
@@ -57,6 +58,8 @@ def _is_instance_of(run: Run, value: Value, of: Value) -> bool | None:
             return value.kind == name
         if isinstance(value, Sequence):
             return name == "tuple"
+        if is_text(value):
+            return name == "str"
         if isinstance(value, Object) and value.cls is not None and name in PYTHON_TYPES:
             return None if value.cls.has_unknown_base() or value.cls.library_bases() else False
         return False if isinstance(value, (Function, Class, Record)) and name in PYTHON_TYPES else None

@@ -15,27 +15,40 @@ from mpfix.semantic.run import Recurrence, Run
 from mpfix.semantic.store import Box, Cells, Frame
 from mpfix.semantic.values import Choice, Loop, LoopKey, Mapping, Object, Sequence, Unknown, Value
 
+UNROLLED_SHARE = 4
+"""Unrolled loops may take the steps of a root divided by this; a loop whose body takes more is learnt."""
+
+RUNS_TO_LEARN = 2
+
 Journal = dict[tuple[int, str], tuple[Box, str, Cells | None]]
 
 
 def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
     """A `for` loop; its `else` runs where no `break` was taken."""
-    from mpfix.semantic.assignments import assign
     from mpfix.semantic.expressions import evaluate
-    from mpfix.semantic.statements import execute_block
 
     path, mark = run.path, len(run.exits)
     value = evaluate(run, node.iter, frame)
     elements, elementwise = iterate_loop(run, value, node.iter, frame)
     if not narrow(run, path, mark):
         return
-    if not elements.open and _may_unroll(run, len(elements.items)):
-        run.unrolled *= max(len(elements.items), 1)
-        try:
-            _unroll(run, node, elements.items, frame)
-        finally:
-            run.unrolled //= max(len(elements.items), 1)
+    if elements.open or not _may_unroll(run, len(elements.items)):
+        _learn(run, node, elements, frame, counted=not elementwise)
         return
+    run.unrolled *= max(len(elements.items), 1)
+    try:
+        rest = _unroll(run, node, elements.items, frame)
+        if rest:
+            _learn(run, node, Sequence(rest), frame, counted=not elementwise)
+    finally:
+        run.unrolled //= max(len(elements.items), 1)
+
+
+def _learn(run: Run, node: ast.For | ast.AsyncFor, elements: Sequence, frame: Frame, *, counted: bool) -> None:
+    """A body run for any of the elements."""
+    from mpfix.semantic.assignments import assign
+    from mpfix.semantic.statements import execute_block
+
     stand_in = elements.items[0] if elements.items else run.unknown(node.iter)
     if not elements.open:
         stand_in = Unknown(("some", tuple(dict.fromkeys(elements.items)), run.place(node)), "item")
@@ -46,29 +59,43 @@ def execute_for(run: Run, node: ast.For | ast.AsyncFor, frame: Frame) -> None:
         assign(run, node.target, element, frame)
         execute_block(run, node.body, frame)
 
-    _run_learnt(run, key, body, node.orelse, frame, counted=not elementwise)
+    _run_learnt(run, key, body, node.orelse, frame, counted=counted)
 
 
 def _may_unroll(run: Run, count: int) -> bool:
     return count <= run.limits.unrolled_items and (count <= 1 or run.unrolled * count <= run.limits.unrolled_bodies)
 
 
-def _unroll(run: Run, node: ast.For | ast.AsyncFor, items: tuple[Value, ...], frame: Frame) -> None:
-    """A body once for each item; a path that left it does not come back."""
+def _is_too_dear(run: Run, steps: int) -> bool:
+    """Whether a body of so many steps, run once for each item of the unrolled loops around it, takes too many."""
+    return steps * run.unrolled > max(run.limits.root_steps // UNROLLED_SHARE, run.limits.spare_steps)
+
+
+def _unroll(run: Run, node: ast.For | ast.AsyncFor, items: tuple[Value, ...], frame: Frame) -> tuple[Value, ...]:
+    """A body once for each item; a path that left it does not come back.
+
+    The items that are left where it proves too dear: the body is then learnt for them, in two runs.
+    """
     from mpfix.semantic.assignments import assign
     from mpfix.semantic.statements import execute_block
 
-    for item in items:
-        path, mark = run.path, len(run.exits)
+    if len(items) > RUNS_TO_LEARN and _is_too_dear(run, run.dear_bodies.get(node, 0)):
+        return items
+    for index, item in enumerate(items):
+        path, mark, begun = run.path, len(run.exits), run.steps
         assign(run, node.target, item, frame)
         execute_block(run, node.body, frame)
         take(run, mark, (CONTINUE,), frame)
         left = left_of(run, path, mark)
         take(run, mark, (BREAK,), frame)
         if left is None:
-            return
+            return ()
         run.path = left
+        if len(items) - index > RUNS_TO_LEARN + 1 and _is_too_dear(run, run.steps - begun):
+            run.dear_bodies[node] = run.steps - begun
+            return items[index + 1 :]
     execute_block(run, node.orelse, frame)
+    return ()
 
 
 def _run_learnt(

@@ -248,6 +248,7 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
     run.contexts.clear()
     run.spent.clear()
     run.memo.clear()
+    run.dear_bodies.clear()
     run.called = set(reached)
     run.cut_functions.clear()
     waiting = [function for node, function in run.functions.items() if node not in run.called]

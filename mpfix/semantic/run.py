@@ -97,6 +97,8 @@ class Run:
         self.loops: tuple[LoopKey, ...] = ()
         self.unrolled = 1
         """How often the unrolled loops around run what is being run."""
+        self.dear_bodies: dict[ast.AST, int] = {}
+        """The steps that the body of a loop took that was too dear to be unrolled."""
         self.module: Module | None = None
         self.called: set[ast.AST] = set()
         self.cut_functions: dict[ast.AST, Function] = {}

@@ -20,6 +20,7 @@ from mpfix.semantic.syntax import Module
 _TABLES = (
     "imported", "module_frames", "functions", "classes", "instances", "made_in_state", "heirs", "setters",
     "unknown_boxes", "assignments", "called", "cut_functions", "cuts", "spent", "occurrences", "recurrences",
+    "dear_bodies",
 )  # fmt: skip
 """Attributes of a run that are copied as they are."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mpfix.semantic.condensing import condensed, loses_something
+from mpfix.semantic.condensing import condensed, joined_contents, loses_something
 from mpfix.semantic.guards import TRUE, Alternatives, Guard, collapsed, conjoin, write
 from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import Choice, Class, Function, ModuleValue, Unknown, Value
@@ -144,13 +144,18 @@ class Store:
                 cells = self._fewer(cells, Unknown(("overflow", box.serial, name), name, cut=True), literals)
         self.replace(box, name, cells)
 
-    def _fewer(self, cells: Cells, unknown: Value, literals: int) -> Cells:
+    def _fewer(self, cells: Cells, unknown: Unknown, literals: int) -> Cells:
         """As many alternatives of a cell as it may keep."""
         found = condensed(cells, self.limit, unknown, literals)
-        if found is None:
-            self.note_lost(cells[max(self.limit - 1, 0) :])
-            found = collapsed(cells, self.limit, unknown)
-        return found
+        if found is not None:
+            return found
+        rest = cells[max(self.limit - 1, 0) :]
+        joined = joined_contents([value for _, value in rest]) if unknown.text == "content" else None
+        if joined is None:
+            self.note_lost(rest)
+            return collapsed(cells, self.limit, unknown)
+        self.overflows += joined[1]
+        return collapsed(cells, self.limit, joined[0])
 
     def note_lost(self, alternatives: Alternatives[Value]) -> None:
         """The bound on alternatives was hit, if it made unknown what was not."""

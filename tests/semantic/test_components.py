@@ -20,7 +20,7 @@ SHARED = "import lib\ndef show(x):\n    lib.show(x)\n"
 FIRST = "from shared import show\nshow(1)\n"
 SECOND = "from other import value\nimport lib\nlib.show(value)\n"
 OTHER = "value = 2\n"
-LONG = "import lib\nfor i in (1, 2, 3, 4, 5, 6, 7, 8):\n" + "    lib.work(i)\n" * 20 + "lib.show(0)\n"
+LONG = "import lib\n" + "lib.work(1)\n" * 160 + "lib.show(0)\n"
 
 
 def module(name: str, text: str) -> Module:

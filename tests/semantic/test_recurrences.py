@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from stub_library import story
+from dataclasses import replace
+
+from stub_library import story, trace
+
+from mpfix.semantic.budget import Limits
 
 
 def test_loops_inside_each_other_are_unrolled_up_to_32_bodies() -> None:
@@ -11,6 +15,25 @@ def test_loops_inside_each_other_are_unrolled_up_to_32_bodies() -> None:
 
     assert story(loops.format("(9,)")) == [f"{k}, 9" for _ in range(4) for k in range(1, 9)]
     assert story(loops.format("(9, 10)")) == [f"{k}, m in a loop" for _ in range(4) for k in range(1, 9)]
+
+
+def test_a_loop_that_would_take_too_many_of_a_roots_steps_is_learnt() -> None:
+    body = "    lib.work(i)\n" * 50
+    loop = f"for i in (1, 2, 3, 4, 5, 6, 7, 8):\n{body}    lib.show(i)\nelse:\n    lib.show('else')\n"
+    source = f"import lib\n{loop}"
+    few = replace(Limits(), root_steps=trace(source).steps // 2, spare_steps=1)
+
+    assert story(loop) == [*map(str, range(1, 9)), "'else'"]
+    assert story(loop, limits=few) == ["1", "i in a loop", "'else'"]
+    assert not trace(source, limits=few).cuts
+
+
+def test_a_body_known_to_be_dear_is_learnt_at_once() -> None:
+    body = "    lib.work(i)\n" * 50
+    loops = f"def f(n):\n  for i in (1, 2, 3, 4, 5):\n{body}    lib.show(i)\nf(1)\nf(2)\n"
+    few = replace(Limits(), root_steps=trace(f"import lib\n{loops}").steps * 3 // 5, spare_steps=1)
+
+    assert story(loops, limits=few) == ["1", "i in a loop", "i in a loop"]
 
 
 def test_a_known_sequence_is_unrolled() -> None:
