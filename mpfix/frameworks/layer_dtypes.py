@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.policies import COMPUTE_DTYPES
 from mpfix.record import record
-from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe, project
+from mpfix.semantic.alternatives import project
+from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe
 from mpfix.semantic.program import Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place

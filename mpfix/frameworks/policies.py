@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks.events import FloatxSet, PolicyMade, PolicySet
 from mpfix.frameworks.generation import LEGACY_SWITCH
 from mpfix.frameworks.handlers import Functions
-from mpfix.semantic.guards import TRUE, Equal, Every, Guard, project
+from mpfix.semantic.alternatives import project
+from mpfix.semantic.guards import TRUE, Equal, Every, Guard
 from mpfix.semantic.run import Run
 from mpfix.semantic.values import (
     NONE,

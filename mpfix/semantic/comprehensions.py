@@ -74,7 +74,7 @@ def iterate(run: Run, value: Value, node: ast.AST, frame: Frame | None) -> Seque
 
 def iterate_loop(run: Run, value: Value, node: ast.AST, frame: Frame | None) -> tuple[Sequence, bool]:
     """As `iterate`, and whether the walk is over the parts of one framework value."""
-    from mpfix.semantic.guards import project
+    from mpfix.semantic.alternatives import project
     from mpfix.semantic.values import Choice
 
     if isinstance(value, Choice):

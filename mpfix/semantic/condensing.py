@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mpfix.semantic.guards import TRUE, Alternatives, Guard, Lost, bounded, conjoin, either, negate
+from mpfix.semantic.alternatives import Alternatives
+from mpfix.semantic.guards import TRUE, Guard, Lost, bounded, conjoin, either, negate
 from mpfix.semantic.literals import Tangle, depth
 from mpfix.semantic.values import NONE, Bound, Library, Loop, Mapping, Sequence, Unknown, Value
 

@@ -1,4 +1,4 @@
-"""Guards: conjunctions of literals, and lists of guarded values. Pure functions that know no Python and no framework.
+"""Guards: conjunctions of literals. Pure functions that know no Python and no framework.
 
 The only disjunction is one literal, `(Every(guard), False)`: not all of `guard` hold; `Every` never stands positive,
 its literals do. What is known never depends on the order of a set or on a hash: sorting is by `str` alone.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeVar
 
 from mpfix.semantic.literals import (
     IMPLIED_KINDS,
@@ -29,26 +28,16 @@ from mpfix.semantic.literals import (
     weight,
 )
 
-V = TypeVar("V")
-
-Alternatives = tuple[tuple[Guard, V], ...]
-"""Guarded values, newest first: the first whose guard holds is the value."""
-
 MAX_WEIGHT = 32
 """Literals in one disjunction, nested ones counted; the opposite of a heavier guard is lost."""
-
-MAX_CARRIED = 8
-"""Literals of longer guards whose opposite the guards of later alternatives spell out; the order says it anyway."""
 
 MOST_EXITS = 64
 """Exits with several literals that are looked at on a path that has lost literals already."""
 
 __all__ = [
-    "TRUE", "Alternatives", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "below", "bounded",
-    "collapsed", "conjoin",
-    "contradicts", "describe", "either", "forget", "implies", "is_maybe", "needs_switch_against_default", "negate",
-    "outside",
-    "project", "relative", "remaining", "united", "weight", "write",
+    "TRUE", "Condition", "Equal", "Every", "Guard", "Literal", "Lost", "Switch", "bounded", "conjoin", "contradicts",
+    "describe", "either", "forget", "implies", "is_maybe", "needs_switch_against_default", "negate", "outside",
+    "relative", "united", "weight",
 ]  # fmt: skip
 
 
@@ -236,84 +225,6 @@ def outside(path: Guard, exits: Iterable[Guard], limit: int | None = None) -> Gu
     return path
 
 
-def write(alternatives: Alternatives[V], guard: Guard, value: V) -> Alternatives[V]:
-    """`alternatives` after `value` was stored under `guard`; entries that can no longer be reached are gone."""
-    if not guard:
-        return ((TRUE, value),)
-    kept = [(guard, value)]
-    cover = guard
-    for entry in alternatives:
-        if implies(entry[0], cover):
-            continue
-        kept.append(entry)
-        cover = _widened(cover, entry[0])
-        if not entry[0] or not cover:
-            break
-    return tuple(kept)
-
-
-def collapsed(alternatives: Alternatives[V], limit: int, overflow: V) -> Alternatives[V]:
-    """The newest alternatives, `limit` with `overflow`, which is always valid and stands for all the others."""
-    return (*alternatives[: max(limit - 1, 0)], (TRUE, overflow))
-
-
-def project(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]:
-    """The alternatives that are possible under `path`, newest first, with guards relative to it.
-
-    A later guard says what the earlier ones leave.
-    """
-    known, weight = path, 0
-    found: list[tuple[Guard, V]] = []
-    last = alternatives[-1] if alternatives else None
-    for alternative in alternatives:
-        guard, value = alternative
-        rest = relative(guard, known)
-        here = conjoin(known, rest)
-        if here is None:
-            continue
-        found.append((here - path, value))
-        if alternative is last:
-            break
-        weight += len(rest) if len(rest) > 1 else 0
-        left = below(known, rest, weight)
-        if left is None:
-            break
-        known = left
-    return found
-
-
-def remaining(alternatives: Alternatives[V], path: Guard) -> list[tuple[Guard, V]]:
-    """As `project`, but a later guard does not repeat what the earlier ones leave: for lists whose order counts."""
-    known, weight, last = path, 0, len(alternatives) - 1
-    found: list[tuple[Guard, V]] = []
-    for index, (guard, value) in enumerate(alternatives):
-        rest = relative(guard, known)
-        if rest and conjoin(known, rest) is None:
-            continue
-        found.append((rest, value))
-        if not rest or index == last:
-            break
-        if index == last - 1 and not alternatives[last][0]:
-            found.append(alternatives[last])  # `known` does not imply `rest`, so something is left for it
-            break
-        weight += len(rest) if len(rest) > 1 else 0
-        left = below(known, rest, weight)
-        if left is None:
-            break
-        known = left
-    return found
-
-
-def below(known: Guard, rest: Guard, weight: int) -> Guard | None:
-    """What is known where `rest` does not hold either; None for nowhere. Disjunctions beyond a weight are left out."""
-    if not rest:
-        return None
-    if len(rest) > 1 and weight > MAX_CARRIED:
-        return known
-    opposite = negate(rest)
-    return conjoin(known, opposite) if opposite is not None else None
-
-
 def _equals_another(guard: Guard, equal: Equal) -> bool:
     """Whether `guard` says that the subject of `equal` equals another constant."""
     for other, holds in guard:
@@ -441,20 +352,3 @@ def united(a: Guard, b: Guard) -> Guard | None:
     shared = a & b
     opposite = negate(a - shared)
     return shared if opposite == b - shared else None
-
-
-def _widened(cover: Guard, guard: Guard) -> Guard:
-    """A guard that holds only where `cover` or `guard` does: `cover` without what `guard` is the opposite of."""
-    if not guard:
-        return TRUE
-    for literal in guard:
-        condition, holds = literal
-        if type(condition) is Lost or (type(condition) is not Every and (condition, not holds) not in cover):
-            continue
-        opposite = condition.guard if type(condition) is Every else frozenset(((condition, not holds),))
-        if opposite <= cover and guard - {literal} <= cover - opposite:
-            return cover - opposite
-    for literal in cover:
-        if type(literal[0]) is Every and guard <= literal[0].guard | (cover - {literal}):
-            return cover - {literal}
-    return cover

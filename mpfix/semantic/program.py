@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+from mpfix.semantic.alternatives import project
 from mpfix.semantic.budget import Cut
-from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe, project
+from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe
 from mpfix.semantic.library import Event
 from mpfix.semantic.names import NamesResult
 from mpfix.semantic.run import Occurrence, Recurrence

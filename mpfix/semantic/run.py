@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from mpfix.record import record
 from mpfix.semantic import exits, guards
+from mpfix.semantic.alternatives import all_equal, has_neighbours, project, remaining, without_repeats
 from mpfix.semantic.budget import Cut, Limits, OutOfSteps
 from mpfix.semantic.condensing import condensed
 from mpfix.semantic.exits import Exit
-from mpfix.semantic.guards import TRUE, Guard, below, conjoin, contradicts, project, relative, remaining, united
+from mpfix.semantic.guards import TRUE, Guard, conjoin
 from mpfix.semantic.library import Event, LibraryModel
 from mpfix.semantic.store import Box, Cells, Frame, Store
 from mpfix.semantic.syntax import Module, Place
@@ -218,7 +219,7 @@ class Run:
                 break
         else:
             return self.merge_flat(alternatives)
-        if len(alternatives) > 1 and _all_equal(alternatives):
+        if len(alternatives) > 1 and all_equal(alternatives):
             return alternatives[0][1]
         flat: list[tuple[Guard, Value]] = []
         for guard, value in alternatives:
@@ -236,7 +237,7 @@ class Run:
         if not flat:
             return None
         first = flat[0][1]
-        if _all_equal(flat):
+        if all_equal(flat):
             return first
         if isinstance(first, Record) and all(isinstance(v, Record) and v.kind == first.kind for _, v in flat):
             return self.merge_records([(guard, value) for guard, value in flat if isinstance(value, Record)])
@@ -251,7 +252,7 @@ class Run:
             found = self.library.merge(tuple(value for _, value in flat))
             if found is not None:
                 return found
-        kept = flat if trimmed and not _has_neighbours(flat) else _without_repeats(flat)
+        kept = flat if trimmed and not has_neighbours(flat) else without_repeats(flat)
         return Choice(tuple(kept)) if len(kept) > 1 else kept[0][1]
 
     def merge_records(self, flat: list[tuple[Guard, Record]]) -> Record:
@@ -376,25 +377,6 @@ class Run:
         return attribute(self, value, name, node)
 
 
-def _all_equal(alternatives: Sequence[tuple[Guard, Value]]) -> bool:
-    """Whether all alternatives have the value of the first."""
-    first = alternatives[0][1]
-    for _, value in alternatives:  # noqa: SIM110 - a generator takes twice as long here
-        if value is not first and value != first:
-            return False
-    return True
-
-
-def _has_neighbours(flat: Sequence[tuple[Guard, Value]]) -> bool:
-    """Whether two alternatives in a row have the same value."""
-    before = None
-    for _, value in flat:
-        if value == before:
-            return True
-        before = value
-    return False
-
-
 class _OnPath:
     """`Run.on_path`; a generator would cost several times as much."""
 
@@ -408,37 +390,6 @@ class _OnPath:
 
     def __exit__(self, *_: object) -> None:
         self.run.path = self.path
-
-
-def _without_repeats(flat: Sequence[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:
-    """Alternatives that say only what the ones before them leave open, the same value once."""
-    kept: list[tuple[Guard, Value]] = []
-    known: Guard | None = TRUE
-    weight = 0
-    for index, (guard, value) in enumerate(flat):
-        rest = relative(guard, known) if known else guard
-        if not rest and (not kept or kept[-1][1] != value):
-            kept.append((rest, value))
-            break
-        if kept and kept[-1][1] == value:
-            joined = united(kept[-1][0], rest)
-            if joined is not None:
-                kept[-1] = (joined, value)
-                known = TRUE if len(kept) == 1 else known
-                rest = joined
-            else:
-                kept.append((rest, value))
-        elif known and contradicts(rest, known):
-            continue
-        else:
-            kept.append((rest, value))
-        if not rest or index == len(flat) - 1:
-            break
-        weight += len(rest) if len(rest) > 1 else 0
-        known = below(known or TRUE, rest, weight)
-        if known is None:
-            break
-    return kept
 
 
 @contextmanager

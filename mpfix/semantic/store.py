@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mpfix.semantic.alternatives import Alternatives, collapsed, write
 from mpfix.semantic.condensing import condensed, joined_contents, loses_something
-from mpfix.semantic.guards import TRUE, Alternatives, Guard, collapsed, conjoin, write
+from mpfix.semantic.guards import TRUE, Guard, conjoin
 from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import Choice, Class, Function, ModuleValue, Unknown, Value
 

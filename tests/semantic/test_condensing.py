@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub_library import shown, spelled, trace
 
+from mpfix.semantic.alternatives import Alternatives
 from mpfix.semantic.budget import Limits
 from mpfix.semantic.condensing import condensed, says_nothing
-from mpfix.semantic.guards import Alternatives, Guard, is_maybe
+from mpfix.semantic.guards import Guard, is_maybe
 from mpfix.semantic.literals import Every
 from mpfix.semantic.values import Constant, Unknown, Value
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpfix.semantic.alternatives import Alternatives, collapsed, project, remaining, write
 from mpfix.semantic.guards import (
     TRUE,
-    Alternatives,
     Equal,
     Every,
     Guard,
@@ -19,7 +19,6 @@ from mpfix.semantic.guards import (
     Lost,
     Switch,
     bounded,
-    collapsed,
     conjoin,
     contradicts,
     describe,
@@ -30,10 +29,7 @@ from mpfix.semantic.guards import (
     needs_switch_against_default,
     negate,
     outside,
-    project,
     relative,
-    remaining,
-    write,
 )
 
 BOOLEANS = ("a", "b", "c", "d", "e", "f")
