@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mpfix
+from mpfix.diagnostic import Severity
 from mpfix.engine import run_units
 from mpfix.report import Report
 from mpfix.settings import Settings, parse_settings
@@ -82,6 +83,21 @@ def test_independent_projects_do_not_mix_their_policies(tmp_path: Path, monkeypa
     report = mpfix.check(["."], parse_settings('keras = "3"'))
 
     assert not report.diagnostics
+
+
+@pytest.mark.parametrize(("condition", "severity"), [("True", "ERROR"), ("len(sys.argv) > 1", "WARNING")])
+def test_an_error_under_a_policy_that_may_not_be_in_force_is_a_warning(
+    condition: str, severity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = "keras.mixed_precision.set_global_policy('mixed_float16')"
+    (tmp_path / "train.py").write_text(f"import sys\nimport keras\nimport blocks\n\nif {condition}:\n    {half}\n")
+    norm = "class Norm(keras.layers.Layer):\n    def call(self, x):\n        return x / (keras.ops.mean(x) + 1e-8)\n"
+    (tmp_path / "blocks.py").write_text(f"import keras\n\n\n{norm}")
+    monkeypatch.chdir(tmp_path)
+
+    (found,) = mpfix.check(["."], replace(THREE, select=("MP304",))).diagnostics
+
+    assert found.severity is Severity[severity]
 
 
 def test_scripts_that_share_a_helper_do_not_share_a_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

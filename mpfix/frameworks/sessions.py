@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.frameworks.keys import canonical
+from mpfix.frameworks.keys import canonical, uses_of
 from mpfix.frameworks.training import trains
 from mpfix.record import record
 from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
-from mpfix.semantic.syntax import Place
+from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import Arguments, Constant, Library, Unknown, Value
 
 CONFIG = "tensorflow.compat.v1.ConfigProto"
@@ -32,6 +32,19 @@ GRAPH_MODE = (
     "tensorflow.compat.v1.Graph",
 )
 """Names (prefixes where they end in a dot) of code that runs in sessions."""
+
+
+FIRST_RELEASES = frozenset(
+    f"tensorflow.{name}" for name in (
+        "placeholder", "Session", "InteractiveSession", "get_variable", "global_variables_initializer",
+    )
+)  # fmt: skip
+"""Names of `tensorflow` itself that TensorFlow 2 does not have: what uses them runs on TensorFlow 1 alone."""
+
+
+def needs_first_releases(module: Module) -> bool:
+    """Whether a module runs on TensorFlow 1 only, where some functions of the same name do something else."""
+    return bool(uses_of(module, FIRST_RELEASES))
 
 
 @record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
+from mpfix.frameworks.sessions import needs_first_releases
 from mpfix.frameworks.steps import training_steps
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
@@ -21,7 +22,8 @@ def summed_loss(program: Program) -> Iterator[Finding]:
     """Updates by the gradient of a vector loss."""
     for step in training_steps(program):
         vector = step.place("vector at")
-        if step.of("vector") != TRUE_VALUE or vector is None:
+        # the functions in `tf.losses` of TensorFlow 1 give one number
+        if step.of("vector") != TRUE_VALUE or vector is None or needs_first_releases(vector.module):
             continue
         fix, reason = averaged(program, step)
         yield Finding(
