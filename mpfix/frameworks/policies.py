@@ -139,7 +139,8 @@ def _set_policy(lib: KerasLibrary, run: Run, function: Library, arguments: Argum
         policy = policy_record(run, Constant("float32"), node)
 
     def placed(one: Value) -> Value:
-        return one.having({}, run.place(node)) if isinstance(one, Record) else one
+        # several policies on different conditions are one record in the end, with one place
+        return one.having({"set at": At(run.place(node))}, run.place(node)) if isinstance(one, Record) else one
 
     policy = run.each(policy, placed)
     before = run.get_global("policy") or NONE

@@ -41,6 +41,12 @@ def policy_names(policy: Value, guard: Guard = TRUE) -> Iterator[str | None]:
             yield name.value if isinstance(name, Constant) and isinstance(name.value, str) else None
 
 
+def set_at(policy: Record, guard: Guard = TRUE) -> Place:
+    """Where the policy was set that is in force under a guard: of several, the place of that one."""
+    places = [one.place for _, one in alternatives(policy.get("set at"), guard) if isinstance(one, At)]
+    return places[0] if places else policy.place
+
+
 @fact
 def may_be_half(program: Program) -> bool:
     """Whether anything in the program may compute in half precision because of a policy or dtype that it is given."""

@@ -54,7 +54,7 @@ def _uncast_weights(program: Program) -> Iterator[Finding]:
         yield Finding(
             first.place,
             f"{what} is not autocast, stays {first.fixed_dtype} and meets a {first.half_dtype} tensor: {RAISES}",
-            evidence=(*made, *(policy_evidence(first.policy) if first.policy is not None else ())),
+            evidence=(*made, *(policy_evidence(first.policy, first.guard) if first.policy is not None else ())),
             guard=first.guard,
             fix=repair.fix,
             unfixable_reason=repair.reason,
@@ -65,7 +65,7 @@ def _half_weights(program: Program) -> Iterator[Finding]:
     """Variables that are in half where the other weights of the layer are in float32."""
     for one in half_weights(program):
         message = KEPT.format(shown=shown(one.maker.node), dtype=one.dtype)
-        evidence = policy_evidence(one.policy)
+        evidence = policy_evidence(one.policy, one.guard)
         yield Finding(one.maker, message, evidence=evidence, guard=one.guard, unfixable_reason=UNMADE)
 
 
@@ -81,7 +81,10 @@ def _half_assignments(program: Program) -> Iterator[Finding]:
         yield Finding(
             case.place,
             message,
-            evidence=(Evidence(variable.place, "the variable is made here"), *policy_evidence(case.event.policy)),
+            evidence=(
+                Evidence(variable.place, "the variable is made here"),
+                *policy_evidence(case.event.policy, case.guard),
+            ),
             guard=case.guard,
             fix=repair.fix,
             unfixable_reason=repair.reason,

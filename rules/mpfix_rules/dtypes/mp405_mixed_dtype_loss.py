@@ -33,4 +33,4 @@ def _evidence(clash: Clash) -> Iterator[Evidence]:
     if clash.maker is not None:
         yield Evidence(clash.maker, f"the {clash.fixed_dtype} tensor is made here")
     if clash.policy is not None:
-        yield from policy_evidence(clash.policy)
+        yield from policy_evidence(clash.policy, clash.guard)

@@ -31,7 +31,7 @@ def float32_container(program: Program) -> Iterator[Finding]:
             "error",
             evidence=(
                 Evidence(filled.case.place, f"a {filled.half_dtype} tensor goes in here"),
-                *policy_evidence(filled.policy),
+                *policy_evidence(filled.policy, filled.case.guard),
             ),
             guard=filled.case.guard,
             fix=repair.fix,

@@ -29,7 +29,7 @@ def missing_half_kernel(program: Program) -> Iterator[Finding]:
         yield Finding(
             refused.place,
             f"`{_name(refused)}` refuses `{refused.halves[0][0]}` in {refused.dtype}: TensorFlow raises an error",
-            evidence=policy_evidence(refused.policy),
+            evidence=policy_evidence(refused.policy, refused.guard),
             guard=refused.guard,
             fix=repair.fix,
             unfixable_reason=repair.reason,

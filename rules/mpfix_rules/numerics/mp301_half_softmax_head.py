@@ -32,7 +32,7 @@ def _findings(program: Program) -> Iterator[Finding]:
         yield Finding(
             head.maker,
             f"`{head.activation}` runs in {head.dtype}: {harm}",
-            evidence=policy_evidence(head.policy),
+            evidence=policy_evidence(head.policy, head.case.guard),
             guard=head.case.guard,
             severity=severity if is_trained(program, head.case.event.model) else Severity.NOTE,
             fix=float32_head(program, head.maker, layers, passed_by=head.passed_by),

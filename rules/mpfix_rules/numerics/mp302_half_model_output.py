@@ -45,7 +45,7 @@ def _findings(program: Program) -> Iterator[Finding]:
         yield Finding(
             head.maker,
             message,
-            evidence=policy_evidence(head.policy),
+            evidence=policy_evidence(head.policy, head.case.guard),
             guard=head.case.guard,
             severity=severity,
             fix=float32_head(program, head.maker, layers, passed_by=head.passed_by),

@@ -59,5 +59,5 @@ def _layers(program: Program) -> Iterator[Finding]:
     for case in program.cases(LayerBuilt, "policy.name"):
         name = case.constant("policy.name")
         if case.event.key == "keras.layers.UnitNormalization" and COMPUTE_DTYPES.get(name, name) == "float16":
-            evidence = policy_evidence(case.event.policy)
+            evidence = policy_evidence(case.event.policy, case.guard)
             yield Finding(case.place, LAYER, evidence=evidence, guard=case.guard, fix=layer_in_float32(case.place))

@@ -35,7 +35,7 @@ def half_index(program: Program) -> Iterator[Finding]:
             made,
             (ANGLE if is_angle else INDEX).format(first.dtype, EXACT[first.dtype]),
             severity=Severity.WARNING if is_angle else Severity.ERROR,
-            evidence=(*policy_evidence(first.policy), *_evidence(made, uses)),
+            evidence=(*policy_evidence(first.policy, first.guard), *_evidence(made, uses)),
             guard=first.guard,
             unfixable_reason=MEETS,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Effect, Severity
 from mpfix.frameworks.events import PolicySet, StrategyMade
-from mpfix.frameworks.policy_facts import is_called, policy_names
+from mpfix.frameworks.policy_facts import is_called, policy_names, set_at
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Program, fact
@@ -35,10 +35,11 @@ def policy_for_wrong_device(program: Program) -> Iterator[Finding]:
     yield from _uncalled(program)
     for made in program.cases(StrategyMade, "policy", "policy.name"):
         policy = made.value("policy")
-        if not isinstance(policy, Record) or policy.place not in _settings(program):
+        if not isinstance(policy, Record) or set_at(policy, made.guard) not in _settings(program):
             continue
         if made.event.key.endswith("TPUStrategy") and made.constant("policy.name") == WRONG:
             # on which condition a TPU is found is not the user's choice: the condition of the policy counts
+            policy = policy.having({}, set_at(policy, made.guard))
             yield _finding(program, policy, made.place, _settings(program)[policy.place])
     for case in program.cases(PolicySet, "policy", "policy.name", "tpu"):
         tpu = case.at("tpu")

@@ -38,7 +38,7 @@ def augmenter_in_half(program: Program) -> Iterator[Finding]:
         yield Finding(
             case.place,
             f"`{kind}` runs in {str(name)[6:]} in a dataset's `map`: on the CPU, where half precision only costs",
-            evidence=policy_evidence(case.value("policy")),
+            evidence=policy_evidence(case.value("policy"), case.guard),
             guard=case.guard,
             fix=float32_head(program, case.place, layers_by_place(program)[case.place] & mapped),
         )

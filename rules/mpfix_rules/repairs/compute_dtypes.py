@@ -42,7 +42,7 @@ class Repair:
 def evidence_of(clashes: Sequence[Clash]) -> tuple[Evidence, ...]:
     """Where float32 meets half, and where the policy was set."""
     met = [Evidence(one.place, f"the {one.half_dtype} tensor meets it here") for one in clashes]
-    policies = [item for one in clashes for item in policy_evidence(one.policy or NONE)]
+    policies = [item for one in clashes for item in policy_evidence(one.policy or NONE, one.guard)]
     return tuple(dict.fromkeys((*met, *policies)))
 
 

@@ -23,7 +23,7 @@ FINITE = "Take a number that float16 can hold"
 def half_evidence(one: HalfOperation) -> tuple[Evidence, ...]:
     """Why a tensor is in half: where its policy was set, else where it was cast; and whose layers do it."""
     made = tuple(Evidence(place, f"`{name}` is made here") for place, name in one.makers)
-    found = policy_evidence(one.policy)
+    found = policy_evidence(one.policy, one.guard)
     cast = one.tensor.get("cast at")
     if not found and isinstance(cast, At) and cast.place != one.place:
         return (Evidence(cast.place, f"cast to {one.dtype} here"), *made)

@@ -9,9 +9,11 @@ from dataclasses import replace
 from mpfix.diagnostic import Applicability, Effect
 from mpfix.frameworks.heads import Head, layers_of, output_layers
 from mpfix.frameworks.keys import canonical
+from mpfix.frameworks.policy_facts import set_at
 from mpfix.frameworks.training import layers_by_place
 from mpfix.rewriting.edits import AddKeyword, Intent, ModuleEdits, SetKeyword, WrapExpression
 from mpfix.rule import Evidence, Finding, FixIntent
+from mpfix.semantic.guards import Guard
 from mpfix.semantic.names import NamesResult
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Module, Place
@@ -23,13 +25,16 @@ SHARED = "the same call makes hidden layers too: they would be computed in float
 STARRED = "`**` may bring a `dtype` of its own"
 
 
-def policy_evidence(policy: Value) -> tuple[Evidence, ...]:
-    """Where the policy of a layer was set; nothing for a dtype of its own, or a policy that is only assumed."""
+def policy_evidence(policy: Value, guard: Guard) -> tuple[Evidence, ...]:
+    """Where the policy of a layer was set that is in force under a guard.
+
+    Nothing for a dtype of its own, or a policy that is only assumed.
+    """
     if not isinstance(policy, Record) or policy.kind != "policy":
         return ()
     if TRUE_VALUE in (policy.get("explicit"), policy.get("default")):
         return ()
-    return (Evidence(policy.place, "the policy is set here"),)
+    return (Evidence(set_at(policy, guard), "the policy is set here"),)
 
 
 def worst_by_place(found: Iterable[Finding]) -> Iterator[Finding]:
