@@ -12,12 +12,14 @@ from mpfix.diagnostic import Diagnostic, Fix, Related, Severity
 from mpfix.engine.components import Unit
 from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
+from mpfix.frameworks.policy_facts import is_only_supposed
 from mpfix.record import record
 from mpfix.report import GenerationUsed, RunError
 from mpfix.rewriting.edits import ModuleEdits
 from mpfix.rule import Evidence, Finding, FixIntent, Rule
 from mpfix.semantic import guards
 from mpfix.semantic.budget import Limits
+from mpfix.semantic.program import Program
 from mpfix.semantic.project import Project
 from mpfix.semantic.root_traces import RootTraces
 from mpfix.semantic.syntax import Module, Place, SyntaxProblem
@@ -187,7 +189,7 @@ def _judge_generation(component: Component, rules: Sequence[Rule], generation: i
             continue
         try:
             wanted = [item for item in rule.check(program) if item.place.module in reported]
-            found = [judged for item in wanted if (judged := _judged(rule, item, generation)) is not None]
+            found = [judged for item in wanted if (judged := _judged(rule, item, program)) is not None]
         except Exception as error:
             errors.append(_crash(rule, component, error))
         else:
@@ -200,18 +202,20 @@ def _judge_generation(component: Component, rules: Sequence[Rule], generation: i
     )
 
 
-def _judged(rule: Rule, finding: Finding, generation: int) -> Judged | None:
+def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
     """The finding with its severity in force; None where a bound took away what it stands on."""
     guard = cast("guards.Guard", finding.guard or frozenset())
     if guards.is_maybe(guard):
         return None
-    severity = finding.severity or rule.severity[generation]
+    severity = _behind_switches(finding.severity or rule.severity[program.generation], guard)
+    if severity is Severity.ERROR and rule.half and is_only_supposed(program, finding.place):
+        severity = severity.lowered()
     return Judged(
         rule=rule,
         place=finding.place,
         message=finding.message,
-        severity=_behind_switches(severity, guard),
-        keras=str(generation),
+        severity=severity,
+        keras=str(program.generation),
         evidence=finding.evidence,
         guard=guards.describe(guard) or None,
         fixes=(finding.fix,) if finding.fix is not None else (),

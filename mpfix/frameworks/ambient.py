@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.policies import SETTERS
-from mpfix.semantic.guards import TRUE, Guard, Switch, conjoin, is_maybe
+from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Module
 from mpfix.semantic.values import NONE, Choice, Constant, Function, Object, Record, Unknown, Value
@@ -101,22 +100,17 @@ def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value |
         alternatives = [(guard, run.each(value, _as_record(run))) for guard, value in alternatives]
     alternatives = _distinct(run, alternatives)
     plain = {str(value.get("name")) for _, value in alternatives if isinstance(value, Record)}
-    is_conditional = all(guard for guard, _ in alternatives)
-    if is_conditional or len(plain) > 1:
-        # one of several, or set on some condition: nobody says that what sets it also runs this
-        alternatives = [_told(run, guard if is_conditional else TRUE, value) for guard, value in alternatives]
+    if len(plain) > 1 and any(not guard for guard, _ in alternatives):
+        # several policies, and none says when: each may be the one in force
+        alternatives = [
+            (frozenset({(Unknown(("policy of", value), f"the policy of line {value.place.line}"), True)}), value)
+            if isinstance(value, Record)
+            else (guard, value)
+            for guard, value in alternatives
+        ]
     if not isinstance(default, Choice):
         alternatives.append((TRUE, default))
     return run.merge(alternatives)
-
-
-def _told(run: Run, guard: Guard, value: Value) -> tuple[Guard, Value]:
-    """An alternative under the condition that what sets this policy runs what no root reached."""
-    if not isinstance(value, Record):
-        return guard, value
-    setter = f"the policy of {Path(value.place.module.document.display).name} line {value.place.line}"
-    told = frozenset({(Switch(setter, False, open=True), True)})
-    return conjoin(guard, told, run.limits.guard_literals) or told, value
 
 
 def _distinct(run: Run, alternatives: list[tuple[Guard, Value]]) -> list[tuple[Guard, Value]]:

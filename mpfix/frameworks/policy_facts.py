@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mpfix.frameworks.events import (
     Applied,
@@ -63,6 +63,28 @@ def is_called(program: Program, occurrence: Occurrence) -> bool:
     """Whether something happened from a root of the program on, not in a function that nobody here calls."""
     course, _ = moments(program)[id(occurrence)]
     return not isinstance(course, tuple) or course[-1] is None
+
+
+@fact
+def _called_places(program: Program) -> Mapping[Place, bool]:
+    """Where something happened, and whether that was from a root of the program on."""
+    found: dict[Place, bool] = {}
+    for one in program.occurrences:
+        found[one.place] = found.get(one.place, False) or is_called(program, one)
+    return found
+
+
+@fact
+def _has_doubtful_policy(program: Program) -> bool:
+    """Whether a program sets several policies, or each on a condition: what nobody calls may run under another."""
+    sets = program.happened(PolicySet)
+    names = {name for one in sets if isinstance(one.event, PolicySet) for name in policy_names(one.event.policy)}
+    return len(names) > 1 or (bool(sets) and all(one.guard for one in sets))
+
+
+def is_only_supposed(program: Program, place: Place) -> bool:
+    """Whether what happens at a place is seen under a policy that nobody says to be in force there."""
+    return _has_doubtful_policy(program) and not _called_places(program).get(place, True)
 
 
 @fact
