@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from mpfix.diagnostic import Applicability, Effect, Severity
 from mpfix.rewriting.edits import ModuleEdits, ReplaceExpression
 from mpfix.rule import Evidence, Finding, FixIntent, Rule
 from mpfix.semantic.budget import Cut
+from mpfix.semantic.program import Program
+from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Module, Place
 
 
@@ -21,6 +24,10 @@ class FakeProgram:
     generation: int
     cuts: tuple[Cut, ...] = ()
     steps: int = 0
+    occurrences: tuple[Occurrence, ...] = ()
+    _facts: dict[object, Any] = field(default_factory=dict)
+
+    happened = Program.happened
 
     def names(self, name: str) -> Iterator[Place]:
         """Uses of a name, by position."""
