@@ -256,11 +256,10 @@ def _nobody(node: ast.AST, run: Run) -> Unknown:
 
 def may_hold(value: Value) -> bool:
     """Whether a value can be or hold gradients: most of what calls are given cannot."""
-    kind = type(value)
-    if kind is Unknown:
-        return value.origin[0] in CARRIED  # type: ignore[attr-defined]
-    if kind is Record or kind is Object:
-        return value.kind in HOLD  # type: ignore[attr-defined]
+    if type(value) is Unknown:
+        return value.origin[0] in CARRIED
+    if type(value) is Record or type(value) is Object:
+        return value.kind in HOLD
     return isinstance(value, (Sequence, Choice, Loop))
 
 

@@ -57,12 +57,11 @@ def evaluate(run: Run, node: ast.expr, frame: Frame) -> Value:
     if run.expression_depth > run.limits.expression_depth:
         run.cut("expression depth", node)
         return run.cut_value(node)
-    kind = type(node)
-    if kind is ast.Name:
-        return _name(run, node, frame)  # type: ignore[arg-type]
+    if type(node) is ast.Name:
+        return _name(run, node, frame)
     run.expression_depth += 1
     try:
-        handler = HANDLERS.get(kind)
+        handler = HANDLERS.get(type(node))
         return handler(run, node, frame) if handler else run.unknown(node)
     finally:
         run.expression_depth -= 1
