@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from mpfix.record import record
 from mpfix.semantic.containers import mark_unknown
-from mpfix.semantic.exits import RETURN, Exit, narrow, take
+from mpfix.semantic.exits import RAISE, RETURN, Exit, leave, narrow, take
 from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.instances import call_method, class_attribute, instantiate
 from mpfix.semantic.run import Occurrence, Recurrence, Run
+from mpfix.semantic.signatures import is_misfit
 from mpfix.semantic.store import Box, Cells, Frame
 from mpfix.semantic.texts import is_text, widened_text
 from mpfix.semantic.values import (
@@ -39,6 +40,25 @@ _SCALARS = (Constant, Unknown)
 
 REMEMBERED_RESULTS = 2
 """How many results with different footprints are kept for one context."""
+
+
+def call_as_written(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:
+    """Call a value as the source does: where the arguments surely do not fit, Python raises and the path ends."""
+    if type(function) is Choice:
+        if any(is_misfit(run, one, arguments) for _, one in function):
+            return run.each(function, lambda one: call_as_written(run, one, _restricted(run, arguments), node))
+    elif is_misfit(run, function, arguments):
+        leave(run, RAISE, None, Library("builtins.TypeError"))
+        return _never(run, function)
+    return call(run, function, arguments, node)
+
+
+def _never(run: Run, function: Value) -> Unknown:
+    """What a call gives that raises: the function has a caller all the same, none that makes its body run."""
+    missed = function.function if isinstance(function, Bound) else function
+    if isinstance(missed, Function):
+        run.called.add(missed.node)
+    return Unknown(("never",), "nothing")
 
 
 def call(run: Run, function: Value, arguments: Arguments, node: ast.AST) -> Value:

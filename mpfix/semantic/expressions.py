@@ -9,7 +9,7 @@ from collections.abc import Callable
 from mpfix.semantic import operators
 from mpfix.semantic.attributes import attribute, look_up
 from mpfix.semantic.budget import OutOfSteps
-from mpfix.semantic.calls import call
+from mpfix.semantic.calls import call_as_written
 from mpfix.semantic.comprehensions import comprehension
 from mpfix.semantic.conditions import boolean, compare, test, truth_guards
 from mpfix.semantic.containers import get_item, list_content
@@ -128,7 +128,7 @@ def _call(run: Run, function: Value, node: ast.Call, frame: Frame) -> Value:
     if isinstance(function, Library) and function.key == "builtins.super":
         return _super(run, node, frame)
     arguments = evaluate_arguments(run, node, frame)
-    return call(run, function, arguments, node)
+    return call_as_written(run, function, arguments, node)
 
 
 def evaluate_arguments(run: Run, node: ast.Call, frame: Frame) -> Arguments:

@@ -33,7 +33,7 @@ _HELP = re.compile(r"[ \t\f]*(?=[^\W\d][^#\"'\r\n]*\?{1,2}[ \t]*(?:[\r\n]|\Z))")
 # commands that IPython runs without their `%`; asked only about cells that are no Python
 _AUTOMATIC = re.compile(
     r"[ \t\f]*(?=(?:pip|conda|mamba|cd|ls|ll|cat|cp|mv|rm|mkdir|rmdir|man)[ \t]+"
-    r"(?!(?:in|is|and|or|not|if)\b|/=)(?:--?[A-Za-z]|[\w~/$.'\"]|\*\.))"
+    r"(?!(?:in|is|and|or|not|if)\b|/=)(?:--?[A-Za-z]|[\w~/$.{'\"]|\*\.))"
 )
 _TIMED = re.compile(r"%time[ \t]+(?!-)")
 _COMMAND_LINE = re.compile(r"(?:[^\r\n\\]+|\\(?:\r\n|[\s\S])|\\\Z)*")

@@ -81,6 +81,87 @@ def test_nothing_runs_after_a_helper_that_always_raises() -> None:
     ]
 
 
+def test_a_call_whose_arguments_do_not_fit_raises() -> None:
+    assert story(
+        """
+        def show(first, *, last=None):
+            lib.show("in show")
+        if args.none:
+            show()
+        elif args.name:
+            show(1, other=2)
+        else:
+            show(1, last=2)
+        lib.show("after")
+        """
+    ) == [
+        "'in show' if not `args.name` and not `args.none`",
+        "'after' if not `args.name` and not `args.none`",
+    ]
+
+
+def test_an_instance_that_cannot_be_made_ends_the_path() -> None:
+    assert (
+        story(
+            """
+        class Net:
+            def __init__(self, depth):
+                self.build(depth)
+            def build(self):
+                lib.show("never built")
+        Net(*args.depths)
+        lib.show("after")
+        """
+        )
+        == []
+    )
+
+
+def test_a_misfit_goes_to_its_handler() -> None:
+    assert story(
+        """
+        def old(x):
+            lib.show("never")
+        try:
+            old(1, 2)
+        except TypeError:
+            lib.show("caught")
+        """
+    ) == [
+        "'caught'",
+    ]
+
+
+def test_what_may_bring_arguments_of_its_own_fits() -> None:
+    assert story(
+        """
+        @outside.inject
+        def decorated(x):
+            lib.show("decorated")
+        class Base:
+            def hook(self):
+                "For heirs."
+            def run(self):
+                self.hook(1, 2)
+                lib.show("after the hook")
+        @outside.configurable
+        class Net:
+            def __init__(self, depth):
+                lib.show("made")
+        decorated()
+        Base().run()
+        Net()
+        dict_ = outside.settings()
+        Net(**dict_)
+        """
+    ) == [
+        "'decorated'",
+        "'after the hook'",
+        "'made'",
+        "'made'",
+    ]
+
+
 def test_os_exit_ends_the_path() -> None:
     assert story(
         """

@@ -43,6 +43,7 @@ def masked(source: str) -> str:
         ("%timeit f(x)", "pass"),
         ("pip install -q keras\nx = 1", "pass\nx = 1"),
         ("cd ..\nls -l", "pass\npass"),
+        ("ls {folder}/data", "pass"),
     ],
 )
 def test_ipython_lines_become_python(source: str, expected: str) -> None:
