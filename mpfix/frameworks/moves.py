@@ -9,6 +9,9 @@ from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.tables import load_table
 from mpfix.record import record
 
+PACKAGES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.compat.v1.keras", "tensorflow.compat.v2.keras")
+"""Packages of Keras as their users reach them; below `tensorflow.python.keras` and `src` are other modules."""
+
 
 @record
 class Move:
@@ -21,6 +24,8 @@ class Move:
     reason: str | None = None
     scale_argument: int | None = None
     """Position of the argument `loss_scale`, which the replacement does not have."""
+    graphs: str | None = None
+    """The name that is left for code of TensorFlow 1, which builds graphs."""
 
 
 @record
@@ -35,7 +40,19 @@ def removed(qualified: str) -> Removed | None:
     """What became of a dotted outside name; None when it still exists, or nothing is known."""
     if "mixed_precision" not in qualified and "LossScale" not in qualified:
         return None
-    head = canonical(qualified).name
+    return _find(_spelt(qualified)) or _find(canonical(qualified).name)
+
+
+def _spelt(qualified: str) -> str:
+    """The name below Keras as it is spelt: its canonical key has no modules that were private."""
+    for package in PACKAGES:
+        if qualified.startswith(f"{package}.mixed_precision."):
+            return "keras" + qualified[len(package) :]
+    return ""
+
+
+def _find(name: str) -> Removed | None:
+    head = name
     tail: tuple[str, ...] = ()
     moves = _moves()
     while "." in head:
@@ -49,7 +66,8 @@ def removed(qualified: str) -> Removed | None:
 
 @cache
 def _moves() -> Mapping[str, Move]:
+    optional = ("reason", "scale_argument", "graphs")
     return {
-        row["old"]: Move(row["old"], row.get("new"), row["fails"], row.get("reason"), row.get("scale_argument"))
+        row["old"]: Move(row["old"], row.get("new"), row["fails"], *(row.get(name) for name in optional))
         for row in load_table("api_moves")["move"]
     }

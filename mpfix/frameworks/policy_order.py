@@ -76,6 +76,11 @@ def is_before(program: Program, first: Occurrence, second: Occurrence) -> bool:
     return course == other and position < later
 
 
+def is_together(program: Program, first: Occurrence, second: Occurrence) -> bool:
+    """Whether two things surely happen in one process, whichever is first: in the same course of events."""
+    return moments(program)[id(first)][0] == moments(program)[id(second)][0]
+
+
 # -- pure half precision
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 
-from mpfix.frameworks.keys import canonical, uses_of
+from mpfix.frameworks.events import Applied, Compiled, Fitted, GradientTaken, ModelCalled, Predicted
+from mpfix.frameworks.keys import canonical
+from mpfix.frameworks.policy_order import is_before
 from mpfix.frameworks.training import trains
 from mpfix.record import record
+from mpfix.semantic.guards import implies
 from mpfix.semantic.library import Event
 from mpfix.semantic.program import Program, fact
 from mpfix.semantic.run import Occurrence, Run
-from mpfix.semantic.syntax import Module, Place
+from mpfix.semantic.syntax import Place
 from mpfix.semantic.values import Arguments, Constant, Library, Unknown, Value
 
 CONFIG = "tensorflow.compat.v1.ConfigProto"
@@ -34,17 +37,8 @@ GRAPH_MODE = (
 """Names (prefixes where they end in a dot) of code that runs in sessions."""
 
 
-FIRST_RELEASES = frozenset(
-    f"tensorflow.{name}" for name in (
-        "placeholder", "Session", "InteractiveSession", "get_variable", "global_variables_initializer",
-    )
-)  # fmt: skip
-"""Names of `tensorflow` itself that TensorFlow 2 does not have: what uses them runs on TensorFlow 1 alone."""
-
-
-def needs_first_releases(module: Module) -> bool:
-    """Whether a module runs on TensorFlow 1 only, where some functions of the same name do something else."""
-    return bool(uses_of(module, FIRST_RELEASES))
+USES = (Applied, Compiled, Fitted, GradientTaken, ModelCalled, Predicted)
+"""What starts the eager runtime, and the GPU with it, if nothing did before."""
 
 
 @record
@@ -112,12 +106,15 @@ def note_stored(run: Run, receiver: Value, name: str, value: Value, node: ast.AS
 class VainSession:
     """A session that is made for its GPU options, in a program whose training never runs in it.
 
-    `options` are the places that set them, `made` the one that makes the configuration.
+    A process has one allocator for a GPU, made with the options of whoever comes first: a first session decides for
+    eager code too. `options` are the places that set them, `made` the one that makes the configuration, `used` what
+    surely used the GPU before; None where nothing is known to.
     """
 
     occurrence: Occurrence
     made: Place
     options: tuple[Occurrence, ...]
+    used: Place | None
 
 
 @fact
@@ -131,8 +128,20 @@ def vain_sessions(program: Program) -> tuple[VainSession, ...]:
         made = _made_at(occurrence.event.config)
         options = _options_of(program, occurrence.event.config)
         if made is not None and options:
-            found.append(VainSession(occurrence, made, options))
+            found.append(VainSession(occurrence, made, options, _used_before(program, occurrence)))
     return tuple(found)
+
+
+def _used_before(program: Program, session: Occurrence) -> Place | None:
+    """What surely used the GPU before a session was made: it makes variables or computes, under both generations."""
+    return next(
+        (
+            one.place
+            for one in program.happened(*USES)
+            if is_before(program, one, session) and implies(session.guard, one.guard)
+        ),
+        None,
+    )
 
 
 def _made_at(config: Value) -> Place | None:

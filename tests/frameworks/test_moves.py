@@ -28,7 +28,7 @@ rows = json.loads(sys.argv[1])
 answers = []
 for row in rows:
     eval(row["example"], {"keras": keras, "tf": tf})
-    answers.append([exists(row["old"]), exists(row["new"]) if "new" in row else True])
+    answers.append([exists(row["old"]), all(exists(row[name]) for name in ("new", "graphs") if name in row)])
 print(json.dumps(answers))
 """
 

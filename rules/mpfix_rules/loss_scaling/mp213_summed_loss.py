@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.sessions import needs_first_releases
+from mpfix.frameworks.releases import needs_first_releases
 from mpfix.frameworks.steps import training_steps
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program

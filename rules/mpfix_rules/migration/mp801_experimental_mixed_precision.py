@@ -12,7 +12,7 @@ from mpfix.rewriting.edits import ModuleEdits
 from mpfix.rule import Evidence, Finding, FixIntent, rule
 from mpfix.semantic.names import Import, NameUse
 from mpfix.semantic.syntax import Place
-from mpfix_rules.repairs.moved_names import MovedNames, Unrepairable
+from mpfix_rules.repairs.moved_names import MODULE, MovedNames, Unrepairable
 
 if TYPE_CHECKING:
     from mpfix.semantic.program import Program
@@ -39,11 +39,12 @@ def _findings(moved: MovedNames) -> Iterator[Finding]:
     for item, gone in moved.imports:
         if id(item.statement) not in told:
             told.add(id(item.statement))
-            yield _finding(moved, item.statement, _import_message(item, gone), gone.move, fix, reason)
+            yield _finding(moved, item.statement, _import_message(moved, item, gone), gone.move, fix, reason)
     for use, gone in moved.uses:
         # a type test against a removed class is MP218, repaired here together with its import
         if use.call is not None or not moved.is_type_test(use.node):
-            yield _finding(moved, use.node, _use_message(use, gone), gone.move, fix, reason, _evidence(moved, use))
+            message = _use_message(moved, use, gone)
+            yield _finding(moved, use.node, message, gone.move, fix, reason, _evidence(moved, use))
     for call in moved.policies:
         message = "`Policy` no longer takes `loss_scale`: the call raises `TypeError`"
         yield Finding(Place(moved.module, call), message, fix=fix, unfixable_reason=reason)
@@ -83,19 +84,25 @@ def _evidence(moved: MovedNames, use: NameUse) -> tuple[Evidence, ...]:
     return () if place is None else (Evidence(place, f"`{use.binding.local}` is made here"),)
 
 
-def _import_message(item: Import, gone: Removed) -> str:
+def _import_message(moved: MovedNames, item: Import, gone: Removed) -> str:
     fails = "ModuleNotFoundError" if isinstance(item.statement, ast.Import) else "ImportError"
-    return f"`{item.qualified}` was removed: the import raises `{fails}`{_today(gone.move)}"
+    return f"`{item.qualified}` was removed: the import raises `{fails}`{_today(moved, gone)}"
 
 
-def _use_message(use: NameUse, gone: Removed) -> str:
-    spelt = f"`{ast.unparse(use.node)}`"
+def _use_message(moved: MovedNames, use: NameUse, gone: Removed) -> str:
+    spelt, today = f"`{ast.unparse(use.node)}`", _today(moved, gone)
     if removed(use.binding.qualified) is not None and use.binding.alias is not None:
-        return f"{spelt} is `{use.qualified}`, which was removed: its import raises `ImportError`{_today(gone.move)}"
+        return f"{spelt} is `{use.qualified}`, which was removed: its import raises `ImportError`{today}"
     if removed(use.binding.qualified) is not None:
         spelt = f"{spelt} is `{use.qualified}`, which"
-    return f"{spelt} was removed: using it raises `{gone.move.fails}`{_today(gone.move)}"
+    return f"{spelt} was removed: using it raises `{gone.move.fails}`{today}"
 
 
-def _today(move: Move) -> str:
-    return f"; today's name is `{move.new}`" if move.new else ""
+def _today(moved: MovedNames, gone: Removed) -> str:
+    move = gone.move
+    if move.new is not None:
+        # of a module that moved, what follows may be gone
+        return "" if gone.tail and move.new == MODULE else f"; today's name is `{move.new}`"
+    if move.graphs is not None and moved.trains_in_graphs:
+        return f"; for optimizers of TensorFlow 1 it is `{move.graphs}` today"
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
-from mpfix.frameworks.sessions import vain_sessions
+from mpfix.frameworks.sessions import VainSession, vain_sessions
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.program import Program
 from mpfix_rules.repairs.gpu_sessions import grow_memory
@@ -18,9 +18,25 @@ def tf1_gpu_session(program: Program) -> Iterator[Finding]:
         fix, reason = grow_memory(program, session)
         yield Finding(
             session.occurrence.place,
-            "the GPU options go to a session of TensorFlow 1: eager code and Keras do not run in it",
-            evidence=tuple(Evidence(one.place, "the option is set here") for one in session.options),
+            _message(session),
+            evidence=_evidence(session),
             guard=session.occurrence.guard,
             fix=fix,
             unfixable_reason=reason,
         )
+
+
+def _message(session: VainSession) -> str:
+    if session.used is None:
+        return (
+            "eager code and Keras do not run in this session of TensorFlow 1: "
+            "they have its GPU options only while nothing uses the GPU before it"
+        )
+    return "the GPU options of this session come too late: eager code has set the GPU up without them"
+
+
+def _evidence(session: VainSession) -> tuple[Evidence, ...]:
+    options = tuple(Evidence(one.place, "the option is set here") for one in session.options)
+    if session.used is None:
+        return options
+    return (*options, Evidence(session.used, "the GPU is in use from here on at the latest"))

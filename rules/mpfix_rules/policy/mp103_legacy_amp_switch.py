@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Severity
 from mpfix.frameworks.events import Applied, Compiled, LayerBuilt, OptimizerBuilt, PolicySet, RewriteSwitched
-from mpfix.frameworks.policy_order import MIXED
+from mpfix.frameworks.policy_order import MIXED, is_together
+from mpfix.frameworks.releases import needs_first_releases
 from mpfix.rule import Evidence, Finding, rule
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, fact
@@ -55,11 +56,12 @@ def _beside(program: Program, event: RewriteSwitched, place: Place, policy: Plac
 
 
 def _alone(program: Program, case: Case[RewriteSwitched]) -> Finding | None:
-    if _wraps(program):
+    # in the containers of TensorFlow 1 that have the variable, it makes every optimizer scale the loss
+    if _wraps(program) or needs_first_releases(case.place.module):
         return None
     for trained in _bare_trainings(program):
         guard = conjoin(case.guard, trained.guard)
-        if guard is None:
+        if guard is None or not is_together(program, case.occurrence, trained.occurrence):
             continue
         package = next((one.event.package for one in program.cases(LayerBuilt) if one.event.package), "")
         instead = policy_instead(program, case.place, package) if case.event.alone else (None, NOT_ALONE)

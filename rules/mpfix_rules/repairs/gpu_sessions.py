@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.sessions import VainSession, is_growth
-from mpfix.rewriting.edits import DeleteStatement, ReplaceStatement
+from mpfix.rewriting.edits import DeleteStatement, InsertAfter, ReplaceStatement
 from mpfix.semantic.program import Program
 from mpfix.semantic.syntax import Module
 from mpfix_rules.repairs.places import block_of, is_inside, statement_of
@@ -18,7 +18,7 @@ SETTERS = frozenset({"keras.backend.set_session", "tensorflow.compat.v1.keras.ba
 
 
 def grow_memory(program: Program, session: VainSession) -> Offer:
-    """`set_memory_growth` for every GPU in place of the session and all that leads to it."""
+    """`set_memory_growth` for every GPU in place of the session and all that leads to it, or behind the imports."""
 
     def build(plan: Plan) -> None:
         if not is_growth(session.options):
@@ -36,9 +36,24 @@ def grow_memory(program: Program, session: VainSession) -> Offer:
         plan.is_unsafe = True
         plan.title = "Let the memory grow with `tf.config.experimental.set_memory_growth`"
         first, *others = statements
-        plan.add(module, ReplaceStatement(first, code), *(DeleteStatement(one) for one in others))
+        place = ReplaceStatement(first, code) if session.used is None else InsertAfter(_last_import(module), code)
+        gone = others if session.used is None else statements
+        plan.add(module, place, *(DeleteStatement(one) for one in gone))
 
     return planned(program, build)
+
+
+def _last_import(module: Module) -> ast.stmt:
+    """The last of the imports that lead a module, TensorFlow's among them."""
+    leading: list[ast.Import | ast.ImportFrom] = []
+    for one in module.tree.body:
+        if isinstance(one, (ast.Import, ast.ImportFrom)):
+            leading.append(one)
+        elif not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)):
+            break
+    if not any(alias.name == "tensorflow" for one in leading if isinstance(one, ast.Import) for alias in one.names):
+        raise Refused("TensorFlow is not imported at the start of the file")
+    return leading[-1]
 
 
 def _statements(program: Program, session: VainSession) -> list[ast.stmt]:

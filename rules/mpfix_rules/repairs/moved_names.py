@@ -9,16 +9,16 @@ from functools import cached_property
 
 from mpfix.frameworks.keys import canonical
 from mpfix.frameworks.moves import Removed, removed
+from mpfix.frameworks.releases import asks_for_release, catches_missing, needs_first_releases
 from mpfix.rewriting.edits import AddKeyword, Intent, RemoveArgument, ReplaceExpression, ReplaceStatement
 from mpfix.semantic.names import Import, NamesResult, NameUse, dotted
 from mpfix.semantic.syntax import Module, Place
 
+MODULE = "keras.mixed_precision"
 POLICY = "keras.mixed_precision.Policy"
 WRAPPER = "keras.mixed_precision.LossScaleOptimizer"
 DYNAMIC = ("dynamic", "auto")
 """Values of `loss_scale` that say what is the default today."""
-
-CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"})
 
 
 class Unrepairable(Exception):
@@ -35,12 +35,16 @@ class MovedNames:
     @cached_property
     def imports(self) -> tuple[tuple[Import, Removed], ...]:
         """Imports that fail today, without those that a fallback or a version test expects to fail."""
+        if self._is_old_enough:
+            return ()
         found = ((item, removed(item.qualified)) for item in self.names.imports)
         return tuple((item, gone) for item, gone in found if gone and not self._is_expected(item.statement, gone))
 
     @cached_property
     def uses(self) -> tuple[tuple[NameUse, Removed], ...]:
         """Uses of removed names, one for each node: whatever else their leading name may mean, it is gone too."""
+        if self._is_old_enough:
+            return ()
         broken = {id(item.alias) for item, _ in self.imports}
         by_node: dict[int, list[tuple[NameUse, Removed | None]]] = {}
         for use in self.names.uses:
@@ -57,8 +61,15 @@ class MovedNames:
     @cached_property
     def policies(self) -> tuple[ast.Call, ...]:
         """Calls of today's `Policy` with the argument `loss_scale`, which it no longer has."""
+        if self._is_old_enough:
+            return ()
         calls = (use.call for use in self.names.uses if use.certain and canonical(use.qualified).name == POLICY)
         return tuple(call for call in calls if call is not None and _keyword(call, "loss_scale") is not None)
+
+    @property
+    def trains_in_graphs(self) -> bool:
+        """Whether the module trains as TensorFlow 1 does, by names that TensorFlow 2 has as well."""
+        return any(use.qualified.startswith("tensorflow.compat.v1.train.") for use in self.names.uses)
 
     def is_type_test(self, node: ast.AST) -> bool:
         """Whether `node` is what an `isinstance` or `issubclass` compares with, or what a type is compared to."""
@@ -96,6 +107,11 @@ class MovedNames:
     # -- where a removed name is expected to be missing
 
     @cached_property
+    def _is_old_enough(self) -> bool:
+        """Whether the module runs on TensorFlow 1 alone, which has the names."""
+        return needs_first_releases(self.module)
+
+    @cached_property
     def _parents(self) -> dict[ast.AST, ast.AST]:
         return {child: parent for parent in ast.walk(self.module.tree) for child in ast.iter_child_nodes(parent)}
 
@@ -116,10 +132,10 @@ class MovedNames:
         while parent is not None:
             if isinstance(parent, ast.If) and child is not parent.test:
                 other = parent.orelse if child in parent.body else parent.body
-                if _asks_for_version(parent.test) or self._has_current(other, gone.move.new):
+                if asks_for_release(parent.test) or self._has_current(other, gone.move.new):
                     return True
             elif isinstance(parent, ast.IfExp) and child is not parent.test:
-                if _asks_for_version(parent.test):
+                if asks_for_release(parent.test):
                     return True
             elif isinstance(parent, ast.Try) and self._has_other_way(parent, child):
                 return True
@@ -127,7 +143,7 @@ class MovedNames:
         return False
 
     def _has_other_way(self, node: ast.Try, child: ast.AST) -> bool:
-        handlers = [handler for handler in node.handlers if _catches_missing(handler)]
+        handlers = [handler for handler in node.handlers if catches_missing(handler)]
         if child in handlers:
             return self._has_current(node.body)
         return child in node.body and self._has_current(handlers)
@@ -202,7 +218,7 @@ class MovedNames:
         if use.binding.alias is not None and use.binding.alias.name == "*":
             return ".".join((new[-1], *gone.tail))
         local = new_locals.get(id(use.binding.alias), root.id)
-        names = new[2:] if bound.move.new == "keras.mixed_precision" else []
+        names = new[2:] if bound.move.new == MODULE else []
         return ".".join((local, *names, *gone.tail))
 
     def _argument_edits(self, call: ast.Call, gone: Removed) -> Iterator[Intent]:
@@ -242,7 +258,7 @@ def _replacement(gone: Removed) -> str:
     """The canonical name that takes the place of a removed one."""
     if gone.move.new is None:
         raise Unrepairable(f"`{_short(gone.move.old)}` has no equal today: {gone.move.reason}")
-    if gone.move.new == "keras.mixed_precision" and gone.tail:
+    if gone.move.new == MODULE and gone.tail:
         raise Unrepairable(f"`{_short(gone.move.old)}.{gone.tail[0]}` has no known equal today")
     return gone.move.new
 
@@ -294,24 +310,8 @@ def _keyword(call: ast.Call, name: str | None) -> ast.keyword | None:
     return next((keyword for keyword in call.keywords if keyword.arg == name), None)
 
 
-def _asks_for_version(test: ast.expr) -> bool:
-    """Whether a condition looks at a version, or at whether an attribute exists."""
-    for node in ast.walk(test):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name == "hasattr" or "version" in name.lower():
-            return True
-    return False
-
-
 def _is_type(node: ast.expr) -> bool:
     """`type(x)` or `x.__class__`."""
     if isinstance(node, ast.Attribute):
         return node.attr == "__class__"
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
-
-
-def _catches_missing(handler: ast.ExceptHandler) -> bool:
-    if handler.type is None:
-        return True
-    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(isinstance(kind, ast.Name) and kind.id in CAUGHT for kind in caught)
