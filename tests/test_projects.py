@@ -100,6 +100,20 @@ def test_an_error_under_a_policy_that_may_not_be_in_force_is_a_warning(
     assert found.severity is Severity[severity]
 
 
+def test_an_error_under_one_of_several_policies_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = "import keras\nimport blocks\n\nkeras.mixed_precision.set_global_policy('{}')\n"
+    for name in ("float32", "mixed_float16"):
+        (tmp_path / f"train_{name}.py").write_text(train.format(name))
+    norm = "class Norm(keras.layers.Layer):\n    def call(self, x):\n        return x / (keras.ops.mean(x) + 1e-8)\n"
+    build = "def build(x):\n    return Norm()(x)\n\n\nif __name__ == '__main__':\n    Norm()(keras.Input((2,)))\n"
+    (tmp_path / "blocks.py").write_text(f"import keras\n\n\n{norm}\n\n{build}")
+    monkeypatch.chdir(tmp_path)
+
+    (found,) = mpfix.check(["."], replace(THREE, select=("MP304",))).diagnostics
+
+    assert (found.severity, found.guard) == (Severity.WARNING, "`the policy of line 4`")
+
+
 def test_scripts_that_share_a_helper_do_not_share_a_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     head = "model = keras.Sequential([keras.layers.Dense(2, activation='softmax')])\n"
     trained = f"{head}model.compile('adam', 'categorical_crossentropy')\nshow(model)\n"

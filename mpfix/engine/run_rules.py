@@ -208,7 +208,7 @@ def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
     if guards.is_maybe(guard):
         return None
     severity = _behind_switches(finding.severity or rule.severity[program.generation], guard)
-    if severity is Severity.ERROR and rule.half and is_only_supposed(program, finding.place):
+    if severity is Severity.ERROR and rule.half and is_only_supposed(program, finding.place, guard):
         severity = severity.lowered()
     return Judged(
         rule=rule,

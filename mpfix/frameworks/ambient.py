@@ -28,6 +28,9 @@ from mpfix.semantic.values import NONE, Choice, Constant, Function, Object, Reco
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
+SUPPOSED = "policy of"
+"""What a condition is about that says which of several policies is in force."""
+
 
 class Ambient:
     """The policy that the functions which no root reached start with; none of them sees what another one has set."""
@@ -103,7 +106,7 @@ def ambient_policy(run: Run, found: list[Occurrence], default: Value) -> Value |
     if len(plain) > 1 and any(not guard for guard, _ in alternatives):
         # several policies, and none says when: each may be the one in force
         alternatives = [
-            (frozenset({(Unknown(("policy of", value), f"the policy of line {value.place.line}"), True)}), value)
+            (frozenset({(Unknown((SUPPOSED, value), f"the policy of line {value.place.line}"), True)}), value)
             if isinstance(value, Record)
             else (guard, value)
             for guard, value in alternatives

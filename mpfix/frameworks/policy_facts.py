@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+from mpfix.frameworks.ambient import SUPPOSED
 from mpfix.frameworks.events import (
     Applied,
     Compiled,
@@ -24,7 +25,7 @@ from mpfix.semantic.guards import TRUE, Guard
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.run import Occurrence
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import At, Constant, Loop, Object, Record, Value, widened
+from mpfix.semantic.values import At, Constant, Loop, Object, Record, Unknown, Value, widened
 
 FULL = frozenset({"float32", "float64"})
 
@@ -82,8 +83,13 @@ def _has_doubtful_policy(program: Program) -> bool:
     return len(names) > 1 or (bool(sets) and all(one.guard for one in sets))
 
 
-def is_only_supposed(program: Program, place: Place) -> bool:
-    """Whether what happens at a place is seen under a policy that nobody says to be in force there."""
+def is_only_supposed(program: Program, place: Place, guard: Guard) -> bool:
+    """Whether what happens at a place is seen under a policy that nobody says to be in force there.
+
+    Several policies that no condition tells apart are supposed one after the other, and the guard says which one.
+    """
+    if any(isinstance(condition, Unknown) and condition.origin[0] == SUPPOSED for condition, _ in guard):
+        return True
     return _has_doubtful_policy(program) and not _called_places(program).get(place, True)
 
 
