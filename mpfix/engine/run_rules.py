@@ -208,7 +208,8 @@ def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
     if guards.is_maybe(guard):
         return None
     severity = _behind_switches(finding.severity or rule.severity[program.generation], guard)
-    if severity is Severity.ERROR and rule.half and is_only_supposed(program, finding.place, guard):
+    places = (finding.place, *(one.place for one in finding.evidence))
+    if severity is Severity.ERROR and rule.half and is_only_supposed(program, places, guard):
         severity = severity.lowered()
     return Judged(
         rule=rule,

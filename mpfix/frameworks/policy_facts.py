@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mpfix.frameworks.ambient import SUPPOSED
 from mpfix.frameworks.events import (
@@ -83,14 +83,15 @@ def _has_doubtful_policy(program: Program) -> bool:
     return len(names) > 1 or (bool(sets) and all(one.guard for one in sets))
 
 
-def is_only_supposed(program: Program, place: Place, guard: Guard) -> bool:
-    """Whether what happens at a place is seen under a policy that nobody says to be in force there.
+def is_only_supposed(program: Program, places: Iterable[Place], guard: Guard) -> bool:
+    """Whether what happens at any of these places is seen under a policy that nobody says to be in force there.
 
     Several policies that no condition tells apart are supposed one after the other, and the guard says which one.
     """
     if any(isinstance(condition, Unknown) and condition.origin[0] == SUPPOSED for condition, _ in guard):
         return True
-    return _has_doubtful_policy(program) and not _called_places(program).get(place, True)
+    called = _called_places(program)
+    return _has_doubtful_policy(program) and not all(called.get(place, True) for place in places)
 
 
 @fact
