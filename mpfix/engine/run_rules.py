@@ -13,6 +13,7 @@ from mpfix.engine.components import Unit
 from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
 from mpfix.frameworks.policy_facts import is_only_supposed
+from mpfix.frameworks.unit_tests import expects_error, is_in_test
 from mpfix.record import record
 from mpfix.report import GenerationUsed, RunError
 from mpfix.rewriting.edits import ModuleEdits
@@ -203,9 +204,9 @@ def _judge_generation(component: Component, rules: Sequence[Rule], generation: i
 
 
 def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
-    """The finding with its severity in force; None where a bound took away what it stands on."""
+    """The finding with its severity in force; None where a test wants it so, or a bound took what it stands on."""
     guard = cast("guards.Guard", finding.guard or frozenset())
-    if guards.is_maybe(guard):
+    if guards.is_maybe(guard) or _is_on_purpose(rule, finding.place):
         return None
     severity = _behind_switches(finding.severity or rule.severity[program.generation], guard)
     places = (finding.place, *(one.place for one in finding.evidence))
@@ -222,6 +223,11 @@ def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
         fixes=(finding.fix,) if finding.fix is not None else (),
         unfixable_reason=finding.unfixable_reason,
     )
+
+
+def _is_on_purpose(rule: Rule, place: Place) -> bool:
+    """Whether a test tries half precision, or something that fails: nobody trains there for real."""
+    return ((rule.half or rule.family == "policy") and is_in_test(place)) or expects_error(place)
 
 
 def _behind_switches(severity: Severity, guard: guards.Guard) -> Severity:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -20,6 +19,7 @@ from mpfix.frameworks.events import (
 )
 from mpfix.frameworks.keys import uses_of
 from mpfix.frameworks.policies import SETTERS
+from mpfix.frameworks.unit_tests import FIXTURES, is_test, is_test_file
 from mpfix.semantic.guards import TRUE, Guard, conjoin, is_maybe
 from mpfix.semantic.run import Occurrence, Run
 from mpfix.semantic.syntax import Module
@@ -167,26 +167,6 @@ def _through_attributes(module: Module) -> Iterator[int]:
                 case ast.Call(func=ast.Attribute(value=ast.Attribute(), attr=name)) if name in _SETTING:
                     yield node.lineno
 
-
-def is_test(function: Function) -> bool:
-    """Whether pytest or unittest calls a function: no policy that another test sets is in force then."""
-    if not function.name.startswith("test") and function.name not in FIXTURES:
-        return False
-    owner = function.owner
-    if owner is not None and any(base.key.endswith("TestCase") for base in owner.library_bases()):
-        return True
-    return is_test_file(function.module)
-
-
-def is_test_file(module: Module) -> bool:
-    """Whether pytest collects a file by its name."""
-    return bool(_TEST_FILE.search(module.document.display.replace("\\", "/")))
-
-
-FIXTURES = frozenset({"setUp", "tearDown", "setUpClass", "tearDownClass", "setup_method", "setup_module"})
-
-_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
-"""Names of files that pytest collects."""
 
 _SETTING = frozenset(name.rpartition(".")[2] for name in SETTERS)
 """What setters are called in every module that has one."""

@@ -34,9 +34,10 @@ from mpfix.frameworks import (
     type_tests,
     widening,
 )
-from mpfix.frameworks.ambient import Ambient, is_test, sets_policy
+from mpfix.frameworks.ambient import Ambient, sets_policy
 from mpfix.frameworks.events import AttributeTested, LayerReady, ModelBuilt
 from mpfix.frameworks.keys import canonical, public_names
+from mpfix.frameworks.unit_tests import is_test
 from mpfix.frameworks.unset_flags import is_unset_flag
 from mpfix.semantic.library import CONTAINERS, Iteration
 from mpfix.semantic.run import Occurrence, Run

@@ -34,7 +34,9 @@ class Limits:
     root_steps: int = 100_000
     line_steps: int = 40
     component_steps: int = 200_000
-    """Beyond `component_steps` and `line_steps` for each line the roots that are left get `spare_steps` each."""
+    component_most: int = 1_000_000
+    """Beyond `component_steps` and `line_steps` for each line, and beyond `component_most` in any case, the roots that
+    are left get `spare_steps` each."""
     spare_steps: int = 5_000
     expression_depth: int = 100
 

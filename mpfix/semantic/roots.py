@@ -95,23 +95,27 @@ def interpret_component(
 
 @dataclass(slots=True)
 class _Budget:
-    """How many steps each root may take, so that a component's cost is linear in its lines."""
+    """How many steps each root may take: a component's cost is linear in its lines, and a large one ends in time."""
 
     limits: Limits
     lines: int
     roots: int
     spent: int = 0
 
+    @property
+    def whole(self) -> int:
+        """The steps of all roots together."""
+        limits = self.limits
+        return min(limits.component_steps + limits.line_steps * self.lines, limits.component_most)
+
     def for_imports(self) -> Limits:
         """The limits of what is imported once for many roots."""
-        limits = self.limits
-        return replace(limits, root_steps=limits.component_steps + limits.line_steps * self.lines)
+        return replace(self.limits, root_steps=self.whole)
 
     def for_root(self) -> Limits:
         """The limits of the next root: four times its share of what is left, so that the first do not take it all."""
         limits = self.limits
-        left = limits.component_steps + limits.line_steps * self.lines - self.spent
-        share = max(4 * left // max(self.roots, 1), limits.spare_steps)
+        share = max(4 * (self.whole - self.spent) // max(self.roots, 1), limits.spare_steps)
         return limits if share >= limits.root_steps else replace(limits, root_steps=share)
 
     def spend(self, steps: int) -> None:
