@@ -78,6 +78,11 @@ COPYING = frozenset(
 FEEDING = frozenset({"fit", "evaluate", "predict"})
 """Methods of a model that make a dataset of whole arrays by themselves."""
 
+ON_HOST = frozenset({"int32"})
+"""Dtypes of tensors that stay with the host: eager TensorFlow does not copy them to the GPU, whose operations read
+most of them there.
+"""
+
 SAME = frozenset({"reshape", "copy", "transpose", "ravel", "flatten"})
 """Methods that keep the number of elements and their dtype."""
 
@@ -227,7 +232,8 @@ def device_copies(program: Program) -> tuple[DeviceCopy, ...]:
     for occurrence in program.happened(ArraysGiven):
         event = occurrence.event
         assert isinstance(event, ArraysGiven)
-        arrays = [one for one in (_array(program, value) for value in event.arrays) if one is not None]
+        known = (_array(program, value) for value in event.arrays)
+        arrays = [one for one in known if one is not None and one.dtype not in ON_HOST]
         if not arrays or event.on_host != FALSE_VALUE:
             continue
         as_floatx = event.by in FEEDING

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from mpfix.semantic.values import NONE, Constant, Record, Value
+from collections.abc import Iterable
+
+from mpfix.semantic.program import alternatives
+from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Record, Value, widened
 
 PROBABILITIES = frozenset({"softmax", "sigmoid"})
 """Activations whose results are probabilities that a loss turns back into logits."""
@@ -14,6 +17,23 @@ FUNCTIONS = frozenset(
 
 LAYERS = ("UpSampling", "AveragePooling", "AvgPool", "GlobalAverage", "GlobalAvg", "GlobalMax", "MaxPool", "Resizing")
 """What the names of layers that blend begin with."""
+
+MERGING = frozenset({"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"})
+"""Layers that compute of several tensors, without weights."""
+
+
+def traces(tensors: Iterable[Value]) -> dict[str, Value]:
+    """`mixed`: something is computed of tensors, one of which is probabilities, or was computed of some."""
+    return {"mixed": TRUE_VALUE} if any(_has_probabilities(one) for one in tensors) else {}
+
+
+def _has_probabilities(tensor: Value) -> bool:
+    tensor = widened(tensor)
+    if not isinstance(tensor, Record) or tensor.kind != "tensor":
+        return False
+    found = alternatives(tensor.get("activation"))
+    is_probable = any(isinstance(one, Constant) and one.value in PROBABILITIES for _, one in found)
+    return is_probable or tensor.get("blended") != NONE or tensor.get("mixed") != NONE
 
 
 def after_function(key: str, tensor: Value | None) -> dict[str, Value]:

@@ -37,6 +37,7 @@ from mpfix.frameworks import (
     tapes,
     tensor_loops,
     tensors,
+    variable_scopes,
     variables,
 )
 from mpfix.frameworks.events import StrategyMade
@@ -113,6 +114,7 @@ def call_name(lib: KerasLibrary, run: Run, function: Library, arguments: Argumen
     arrays.note_call(run, key, arguments, node)
     learning_rates.note_call(run, key, arguments, node)
     half_kernels.note_call(run, key, arguments, node)
+    variable_scopes.note_call(run, key, arguments, node)
     handler = FUNCTIONS.get(key)
     if handler is not None:
         return handler(lib, run, function, arguments, node)

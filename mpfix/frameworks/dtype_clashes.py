@@ -12,7 +12,7 @@ from mpfix.record import record
 from mpfix.semantic.guards import Guard, conjoin
 from mpfix.semantic.program import Case, Program, alternatives, fact
 from mpfix.semantic.syntax import Place
-from mpfix.semantic.values import NONE, TRUE_VALUE, Choice, Constant, Object, Record, Value
+from mpfix.semantic.values import NONE, TRUE_VALUE, At, Choice, Constant, Object, Record, Value
 
 
 @record
@@ -113,9 +113,31 @@ def clashes_in_losses(program: Program) -> tuple[Clash, ...]:
         half = clash.half
         if clash.policy is None or clash.promotes or not isinstance(half, Record) or _is_in_model(clash):
             continue
-        if isinstance(half.get("model"), (Object, Choice)):
+        if isinstance(half.get("model"), (Object, Choice)) and not _comes_too_late(program, clash):
             found.setdefault(clash.place, clash)
     return tuple(found.values())
+
+
+def followers(program: Program, first: Clash) -> tuple[Clash, ...]:
+    """Clashes that nobody reaches because of an earlier one, but for those of what is repaired there."""
+    found: dict[Place, Clash] = {}
+    for clash in dtype_clashes(program):
+        if clash.place != first.place and (first.place in _made_at(clash) or found.keys() & _made_at(clash)):
+            found.setdefault(clash.place, clash)
+    return tuple(found.values())
+
+
+def _comes_too_late(program: Program, clash: Clash) -> bool:
+    """Whether an operand is the result of an operation that raises an error itself."""
+    makers = _made_at(clash)
+    earlier = (one for one in dtype_clashes(program) if one.place in makers and not one.promotes)
+    return any(one.guard <= clash.guard for one in earlier)
+
+
+def _made_at(clash: Clash) -> frozenset[Place]:
+    """The operations on several dtypes that gave the operands."""
+    found = [one.get("clash at") for one in (clash.half, clash.fixed) if isinstance(one, Record)]
+    return frozenset(one.place for value in found for _, one in alternatives(value) if isinstance(one, At))
 
 
 @fact

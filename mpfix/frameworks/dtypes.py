@@ -179,10 +179,13 @@ class Joined:
 
     dtype: Value
     by: Value
+    clashes: bool = False
+    """Whether the operands had several, none of which gives way: TensorFlow raises an error."""
 
-    def properties(self) -> dict[str, Value]:
-        """As properties of a tensor."""
-        return {"dtype": self.dtype} if self.by == NONE else {"dtype": self.dtype, "dtype by": self.by}
+    def properties(self, at: Place) -> dict[str, Value]:
+        """As properties of a tensor that an operation at a place gives; `clash at` where that raises."""
+        by = {} if self.by == NONE else {"dtype by": self.by}
+        return {"dtype": self.dtype, **by, **({"clash at": At(at)} if self.clashes else {})}
 
 
 def joined(run: Run, operands: Iterable[Value], *, promotes: bool = False) -> Joined | None:
@@ -203,7 +206,7 @@ def joined(run: Run, operands: Iterable[Value], *, promotes: bool = False) -> Jo
     for other, one in known[1:]:
         if other != dtype and _is_better(other, dtype, takes_wide):
             dtype, chosen = other, one
-    return Joined(dtype, source_of(run, chosen))
+    return Joined(dtype, source_of(run, chosen), not promotes and any(other != dtype for other, _ in known))
 
 
 def _is_better(other: Value, dtype: Value, takes_wide: bool) -> bool:

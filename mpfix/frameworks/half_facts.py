@@ -154,7 +154,8 @@ def is_large_sum(one: HalfOperation) -> bool:
     """Whether a sum runs over a whole tensor of pixels or tokens, or over products of the elements of one."""
     if one.tensor.get("loss at") != NONE or one.tensor.get("reduced") != NONE or _axes(one.axis) < MANY_AXES:
         return False
-    return has_many_axes(one) or (one.tensor.get("rank") == NONE and one.computed in SQUARES)
+    has_unknown_axes = one.tensor.get("rank") == NONE and one.tensor.get("short") == NONE
+    return has_many_axes(one) or (has_unknown_axes and one.computed in SQUARES)
 
 
 def is_large_count(one: HalfOperation) -> bool:

@@ -65,8 +65,8 @@ def half_statistics(program: Program) -> tuple[HalfStatistic, ...]:
     found: dict[Place, HalfStatistic] = {}
     for case in program.cases(WeightAssigned, "read"):
         event, dtype = case.event, case.constant("read")
-        read = _read(program, case.occurrence, event)
-        if dtype not in HALF or read is None:
+        read = _read(program, case.occurrence, event) if dtype in HALF else None
+        if read is None:
             continue
         policy = event.policy.place if isinstance(event.policy, Record) else None
         found.setdefault(case.place, HalfStatistic(case.occurrence, case.guard, dtype, event.method, read, policy))
@@ -79,11 +79,14 @@ def _read(program: Program, assigned: Occurrence, event: WeightAssigned) -> Plac
         # Keras 3 adds to what it reads in half; the variable of Keras 2 adds in its own dtype
         return assigned.place if program.generation == 3 else None
     for occurrence in program.happened(Cast, HalfComputed):
+        operands = _operands(occurrence)
+        if not any(_reads(one, event.weight, is_given=True) for one in operands):
+            continue
         read, update = _apart(occurrence, assigned)
         is_given = any(node is read.node for node in ast.walk(update.node))
         if not is_given and not _goes_into(program, read, update):
             continue
-        if any(_reads(one, event.weight, is_given=is_given) for one in _operands(occurrence)):
+        if any(_reads(one, event.weight, is_given=is_given) for one in operands):
             return read
     return None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mpfix.frameworks import rows
 from mpfix.frameworks.dtypes import SCOPE, NumberTensor, may_be_half
 from mpfix.frameworks.handlers import Functions
+from mpfix.frameworks.ranks import is_short
 from mpfix.frameworks.training import HALF
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
@@ -27,6 +28,7 @@ from mpfix.semantic.values import (
     Choice,
     Constant,
     Library,
+    Object,
     Record,
     Unknown,
     Value,
@@ -36,7 +38,7 @@ from mpfix.semantic.values import (
 if TYPE_CHECKING:
     from mpfix.frameworks.library import KerasLibrary
 
-MARKS = ("computed", "computed at", "added", "added at", "computed of", "bounded", "bounded by", "variance at")
+MARKS = ("computed", "computed at", "added", "added at", "computed of", "bounded", "bounded by", "variance at", "short")
 """What a tensor remembers of its last operation; the next one forgets it."""
 
 OPERATIONS = {
@@ -170,9 +172,27 @@ def _remembering(run: Run, how: str, left: Value, right: Value, result: Value | 
         marks |= {name: before.get(name) for name in ("rank", "reduced") if before.get(name) != NONE}
     marks["variance at"] = _variance(run, how, left, right, number, node)
     marks["bounded"] = TRUE_VALUE if _is_bounded(how, left, right, number) else NONE
+    marks["short"] = TRUE_VALUE if _is_short(run, how, left, right) else NONE
     if how in SHIFTING and number is not None:
         marks["bounded by"] = next((one for one in (bounded_by(left), bounded_by(right)) if one != NONE), NONE)
     return _marked(run, result, marks)
+
+
+def _is_short(run: Run, how: str, left: Value, right: Value) -> bool:
+    """Whether a result has one axis at most: what is computed of such weights, element by element, and of numbers."""
+    if how not in (*ELEMENTWISE, *SHIFTING, "USub", "where", "maximum", "minimum", "clip"):
+        return False
+    lengths = []
+    for one in (widened(left), widened(right)):
+        if isinstance(one, Object) and one.key == "weight":
+            lengths.append(is_short(run, one))
+        elif number_of(one) is None and one != NONE and not (how == "where" and _are_zeros(one)):
+            lengths.append(isinstance(one, Record) and one.get("short") == TRUE_VALUE)
+    return bool(lengths) and all(lengths)
+
+
+def _are_zeros(value: Value) -> bool:
+    return isinstance(value, Record) and value.get("zeros") == TRUE_VALUE
 
 
 def _variance(run: Run, how: str, left: Value, right: Value, number: float | None, node: ast.AST) -> Value:

@@ -14,6 +14,7 @@ from mpfix.frameworks.events import (
     GradientTaken,
     LogTaken,
     LossComputed,
+    ModelBuilt,
     ModelCalled,
     ModelOutput,
     Predicted,
@@ -96,6 +97,21 @@ def used_models(program: Program) -> frozenset[Object]:
     return frozenset(event.model for event in events if isinstance(event, (Predicted, ModelCalled)))
 
 
+@fact
+def predicting_places(program: Program) -> frozenset[Place]:
+    """Where models are made that only predict, in half: one that the same call makes for nobody seen is like them.
+
+    A trial under the default policy says nothing about the model that is trained under another one.
+    """
+    predicting = {o.event.model for o in program.happened(Predicted) if isinstance(o.event, Predicted)}
+    found = set()
+    for occurrence in program.happened(ModelBuilt):
+        event = occurrence.event
+        if isinstance(event, ModelBuilt) and event.model in predicting and not is_default(event.policy):
+            found.add(occurrence.place)
+    return frozenset(found)
+
+
 def is_trained(program: Program, model: Object) -> bool:
     """Whether a model is trained, as far as the component tells; one that is only used, or in a component that never
     trains, is not.
@@ -104,7 +120,7 @@ def is_trained(program: Program, model: Object) -> bool:
         return True
     if any(one.form != "compile" for one in _computed(program, model)):
         return True
-    return trains(program) and model not in used_models(program)
+    return trains(program) and model not in used_models(program) and model.place not in predicting_places(program)
 
 
 @fact
@@ -307,7 +323,7 @@ def _squashed(program: Program, case: Case[ModelOutput], losses: tuple[Judged, .
 def _is_raw(case: Case[ModelOutput]) -> bool:
     """Whether an output surely comes from no softmax or sigmoid."""
     tensor = case.event.tensor
-    if not isinstance(tensor, Record) or tensor.get("blended") != NONE:
+    if not isinstance(tensor, Record) or tensor.get("blended") != NONE or tensor.get("mixed") != NONE:
         return False
     activation = tensor.get("activation")
     return isinstance(activation, Constant) and activation.value not in PROBABILITIES

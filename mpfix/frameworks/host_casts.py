@@ -43,9 +43,9 @@ def host_halves(program: Program) -> tuple[HostHalf, ...]:
     for occurrence in program.happened(HostCast):
         assert isinstance(occurrence.event, HostCast)
         for _, dtype in alternatives(occurrence.event.dtype, occurrence.guard):
-            use = _use_of(program, occurrence)
             name = dtype.value if isinstance(dtype, Constant) else None
-            if name in HALF and use is not None:
+            use = _use_of(program, occurrence) if name in HALF else None
+            if use is not None:
                 found.setdefault(occurrence.place, HostHalf(occurrence, str(name), use))
     return tuple(found.values())
 
@@ -55,8 +55,9 @@ def _use_of(program: Program, cast: Occurrence) -> Occurrence | None:
     for occurrence in program.happened(HalfComputed):
         event = occurrence.event
         assert isinstance(event, HalfComputed)
-        operands = [one for side in (event.left, event.right) for _, one in alternatives(side, occurrence.guard)]
-        is_mapped = occurrence.chain[:1] == cast.chain[:1] or not cast.chain
-        if is_mapped and any(isinstance(one, Record) and one.get("cast at") == At(cast.place) for one in operands):
+        if cast.chain and occurrence.chain[:1] != cast.chain[:1]:
+            continue
+        operands = (one for side in (event.left, event.right) for _, one in alternatives(side, occurrence.guard))
+        if any(isinstance(one, Record) and one.get("cast at") == At(cast.place) for one in operands):
             return occurrence
     return None

@@ -10,7 +10,7 @@ from mpfix.frameworks import blends, dtypes, labels
 from mpfix.frameworks.events import LayerBuilt
 from mpfix.frameworks.handlers import Functions, Methods
 from mpfix.frameworks.policies import as_policy, compute_dtype, home_of
-from mpfix.frameworks.ranks import input_rank, rank_after
+from mpfix.frameworks.ranks import input_rank, rank_after, weight_rank
 from mpfix.frameworks.tables import load_table
 from mpfix.record import record
 from mpfix.semantic.containers import list_content
@@ -204,13 +204,13 @@ def layer_output(lib: KerasLibrary, run: Run, layer: Object, given: Value, node:
     properties["early"] = layer if early == NONE and _is_early(run, layer, name) else early
     if earlier is not None:
         properties["input place"] = earlier.get("input place")
-        properties["first"] = (
-            layer if earlier.get("first") == NONE and earlier.get("input") != NONE else earlier.get("first")
-        )
+        is_first = earlier.get("first") == NONE and earlier.get("input") != NONE
+        properties["first"] = layer if is_first else earlier.get("first")
     activation = NONE if name == "Embedding" else run.get(layer, "activation")
     if name in PASSING or (name == "Activation" and activation == NONE):
         return _passed_on(run, layer, earlier, properties, node)
     properties |= {"layer": layer, "maker": At(layer.place), "policy": run.get(layer, "policy")}
+    properties |= blends.traces(dtypes.tensors_in(run, (given,))) if name in blends.MERGING else {}
     if name in ("Dense", "Activation", "Softmax"):
         before_it = earlier.get("classes") if earlier is not None else NONE
         properties["classes"] = run.get(layer, "argument units") if name == "Dense" else before_it
@@ -375,9 +375,9 @@ def _layer_init(lib: KerasLibrary, run: Run, receiver: Value, arguments: Argumen
 
 
 def _add_weight(lib: KerasLibrary, run: Run, receiver: Value, arguments: Arguments, node: ast.AST) -> Value | None:
-    trainable = arguments.keyword("trainable") or TRUE_VALUE
     variable = run.new_object("variable", node, key="weight")
-    run.set(variable, "trainable", trainable)
+    run.set(variable, "trainable", arguments.keyword("trainable") or TRUE_VALUE)
+    run.set(variable, "rank", weight_rank(run, arguments, lib.generation))
     initial = arguments.get(4, "initializer") if lib.generation == 2 else arguments.get(1, "initializer")
     if isinstance(initial, Constant) and initial.value == "zeros":
         run.set(variable, "zero", TRUE_VALUE)

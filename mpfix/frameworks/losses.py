@@ -5,7 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from mpfix.frameworks import double_divisions, dtypes, half_values, labels, loss_divisions, operations, positions
+from mpfix.frameworks import (
+    blends,
+    double_divisions,
+    dtypes,
+    half_values,
+    labels,
+    loss_divisions,
+    operations,
+    positions,
+)
 from mpfix.frameworks.events import LossComputed
 from mpfix.frameworks.gradients import divided
 from mpfix.frameworks.handlers import Function, Functions, Methods
@@ -178,12 +187,13 @@ def _arithmetic(lib: KerasLibrary, run: Run, name: str, operands: tuple[Value, .
     losses = [one for one in tensors if one.get("loss at") != NONE or one.get("scaled") != NONE]
     main = losses[0] if losses else tensors[0]
     properties = {key: value for key, value in main.properties.items() if not key.startswith("activation")}
+    properties |= blends.traces(tensors)
     half = first_set("half", tensors)
     if half != NONE:
         properties["half"] = half
     joined = dtypes.joined(run, plain, promotes=promotes)
     if joined is not None:
-        properties |= {"dtype by": NONE, "derived": TRUE_VALUE, **joined.properties()}
+        properties |= {"dtype by": NONE, "derived": TRUE_VALUE, **joined.properties(run.place(node))}
     if len(losses) > 1 and name in ("Add", "Sub"):
         properties |= _of_sum(losses)
     if not losses and main.get("layer") == NONE and main.get("model") == NONE and name in ("Add", "Mult", "Div"):

@@ -94,6 +94,9 @@ def make_wrapper(lib: KerasLibrary, run: Run, function: Library, arguments: Argu
     run.set(wrapper, "package", Constant(function.package))
     for name, value in arguments.keywords:
         run.set(wrapper, f"argument {name}", value)
+    mode = arguments.get(1, "dynamic") or arguments.keyword("loss_scale") or TRUE_VALUE
+    is_static = lib.generation == 2 and mode not in (TRUE_VALUE, Constant("dynamic"))
+    run.set(wrapper, "static", Constant(is_static))
     return wrapper
 
 
@@ -205,6 +208,7 @@ def scaled_by(
         "scaled wrapped": is_wrapped(run, optimizer),
         "scaled late": Constant(late),
         "scaled fixed": Constant(factor != NONE),
+        "scaled static": run.get(optimizer, "static") if isinstance(optimizer, Object) else NONE,
     }
     if isinstance(loss, Record):
         if loss.get("scaled") != NONE:

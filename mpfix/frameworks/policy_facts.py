@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mpfix.frameworks.ambient import SUPPOSED
 from mpfix.frameworks.events import (
-    Applied,
-    Compiled,
-    Fitted,
     FloatxSet,
     LayerBuilt,
     LayerMapped,
@@ -98,12 +95,6 @@ def is_only_supposed(program: Program, places: Iterable[Place], guard: Guard) ->
 def trained_layers(program: Program) -> tuple[Occurrence, ...]:
     """Where layers with weights are built."""
     return tuple(one for one in program.happened(LayerBuilt) if getattr(one.event, "trains", False))
-
-
-@fact
-def first_training(program: Program) -> Occurrence | None:
-    """The first thing that trains."""
-    return next(iter(program.happened(Compiled, Fitted, Applied)), None)
 
 
 @fact

@@ -81,6 +81,15 @@ def is_together(program: Program, first: Occurrence, second: Occurrence) -> bool
     return moments(program)[id(first)][0] == moments(program)[id(second)][0]
 
 
+def training_beside(program: Program, occurrence: Occurrence, guard: Guard) -> Occurrence | None:
+    """The first thing that trains in the same course of events, where it can under a guard; None where nothing does."""
+    course, _ = moments(program)[id(occurrence)]
+    for one in _courses(program)[course]:
+        if isinstance(one.event, (Compiled, Fitted, Applied)) and conjoin(one.guard, guard) is not None:
+            return one
+    return None
+
+
 # -- pure half precision
 
 

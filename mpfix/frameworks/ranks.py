@@ -31,6 +31,17 @@ def shape_rank(run: Run, shape: Value, extra: int) -> Value:
     return NONE if content is None or content.open else Constant(len(content.items) + extra)
 
 
+def weight_rank(run: Run, arguments: Arguments, generation: int) -> Value:
+    """The rank of a weight that `add_weight` makes."""
+    shape = arguments.get(1 if generation == 2 else 0, "shape")
+    return shape_rank(run, shape, 0) if shape is not None else NONE
+
+
+def is_short(run: Run, variable: Object) -> bool:
+    """Whether a weight is known to have one axis at most."""
+    return run.get(variable, "rank") in (Constant(0), Constant(1))
+
+
 def rank_after(run: Run, layer: Object, name: str, before: Value) -> Value:
     """The rank of what a built-in layer gives, `before` that of its input; None (the constant) where nobody knows."""
     if before == NONE:

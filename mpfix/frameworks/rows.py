@@ -47,7 +47,9 @@ FLATTENING = frozenset(
 )
 """Functions that may leave a tensor of one axis."""
 
-OF_ELEMENTS = ("symbolic", "model", "policy", "layer", "maker", "half", "random", "flat", "dtype by", *OF_GRADIENTS)
+OF_ELEMENTS = (
+    "symbolic", "model", "policy", "layer", "maker", "half", "random", "flat", "dtype by", "clash at", *OF_GRADIENTS,
+)  # fmt: skip
 """Properties of a tensor that stay when something is computed of each element."""
 
 
@@ -186,7 +188,7 @@ def _tensor(
     def make(one: Value) -> Value:
         made = _kept(run, row, key, one, arguments, node)
         if together is not None and isinstance(made, Record) and made.kind == "tensor":
-            made = made.having({"dtype by": NONE, "derived": TRUE_VALUE, **together.properties()})
+            made = made.having({"dtype by": NONE, "derived": TRUE_VALUE, **together.properties(run.place(node))})
         return Sequence((made,), True) if row.makes == "tensors" else made
 
     return run.each(operand, make)
@@ -258,10 +260,10 @@ def _kept(run: Run, row: Row, key: str, value: Value, arguments: Arguments, node
         properties["array"] = TRUE_VALUE
     if "same" in row.dtype and properties.get("scaled", NONE) == NONE:
         properties |= _maybe_scaled(run, arguments)
-    properties |= blends.after_function(key, tensor)
+    properties |= blends.after_function(key, tensor) | blends.traces(dtypes.tensors_in(run, arguments.values()))
     if row.passes == "activation":
         properties |= {
-            "activation": Constant(_activation(key)),
+            "activation": Constant(key.rpartition(".")[2]),
             "activation dtype": dtype,
             "activation maker": At(run.place(node)),
             "function": TRUE_VALUE,
@@ -304,10 +306,6 @@ def _holds_floats(run: Run, value: Value) -> bool:
     return False
 
 
-def _activation(key: str) -> str:
-    return key.rpartition(".")[2]
-
-
 def _maybe_scaled(run: Run, arguments: Arguments) -> dict[str, Value]:
     """Of several operands one that nobody knows may be a scaled loss."""
     for value in arguments.values():
@@ -325,7 +323,7 @@ def _reduced(run: Run, kind: str, key: str, value: Value, arguments: Arguments, 
     tensor = value if isinstance(value, Record) else first_tensor(run, value)
     properties: dict[str, Value] = {"dtype": dtype_of(run, value), "scaled": scale_of(value)}
     if isinstance(tensor, Record):
-        properties = {**tensor.properties, **blends.after_function(key, tensor)}
+        properties = {**tensor.properties, **blends.after_function(key, tensor), **blends.traces((tensor,))}
     properties.pop("activation", None)
     if properties.get("dtype by", NONE) != NONE:
         properties["derived"] = TRUE_VALUE

@@ -9,12 +9,13 @@ from mpfix.frameworks.tables import function_rows
 from mpfix.semantic.values import NONE, TRUE_VALUE, Constant, Library, Record, Unknown, Value
 
 OF_LOSS = (
-    "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed", "hand",
-    "hand factor", "half", "vector", "vector at", "divided", "divided at", "divided again", "divided again at",
-    "summed", "loss form", "loss at",
+    "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped", "scaled fixed",
+    "scaled static", "hand", "hand factor", "half", "vector", "vector at", "divided", "divided at", "divided again",
+    "divided again at", "summed", "loss form", "loss at",
 )  # fmt: skip
 """Properties of a loss that its gradients keep: who scaled it where, `hand` for a scale made by hand, `half` for the
-policy of a float16 layer it depends on, `vector` for one number per sample.
+policy of a float16 layer it depends on, `scaled static` for a scale that may never change, `vector` for one number
+per sample.
 """
 
 OF_GRADIENTS = (

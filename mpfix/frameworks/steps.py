@@ -26,7 +26,7 @@ from mpfix.semantic.values import FALSE_VALUE, NONE, TRUE_VALUE, At, Constant, O
 _STATE = ("wrapped", "distributed", "off", "factor", "automatic", "inner", "wrapped at", "made at", "policy", "clips")
 _GRADIENTS = (
     "taken", "distributed", "scaled", "scaled at", "scaled again", "scaled late", "scaled method", "scaled wrapped",
-    "scaled fixed", "hand", "hand factor", "hand divisor", "unscaled", "unscaled at", "unscaled again",
+    "scaled fixed", "scaled static", "hand", "hand factor", "hand divisor", "unscaled", "unscaled at", "unscaled again",
     "divided by hand", "half", "vector", "vector at",
 )  # fmt: skip
 MAX_CASES = 256

@@ -147,7 +147,7 @@ def _range(lib: KerasLibrary, run: Run, function: Library, arguments: Arguments,
         return Record("tensor", run.place(node), {"dtype": Constant("float32"), "dtype by": by, **counted(NONE)})
     if any(isinstance(one, Constant) and one.value in dtypes.FLOATS for one in limits):
         met = dtypes.joined(run, arguments.positional)
-        joined = met.properties() if met is not None else {}
+        joined = met.properties(run.place(node)) if met is not None else {}
         return Record("tensor", run.place(node), joined | counted(joined.get("dtype", NONE)))
     made = run.call(Library("builtins.range"), Arguments(arguments.positional), node)
     return positions.of_range(run, arguments, made)

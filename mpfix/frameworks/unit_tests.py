@@ -26,10 +26,23 @@ def is_test_file(module: Module) -> bool:
 
 
 def is_in_test(place: Place) -> bool:
-    """Whether a place lies in a function of a file that pytest collects: what it tries in half, it tries on purpose."""
+    """Whether a place lies in a test, or in a class of tests: what it tries in half, it tries on purpose.
+
+    Other functions and classes of a file of tests may belong to a script that is only called so.
+    """
     if not is_test_file(place.module):
         return False
-    return any(isinstance(one, _FUNCTIONS) and holds(one, place.node) for one in ast.walk(place.module.tree))
+    return any(_is_test_node(one) and holds(one, place.node) for one in ast.walk(place.module.tree))
+
+
+def _is_test_node(node: ast.AST) -> bool:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name.startswith("test") or name in FIXTURES
+        case ast.ClassDef(name=name, bases=bases):
+            bases_said = (ast.unparse(base).rpartition(".")[2] for base in bases)
+            return name.startswith("Test") or any(base.endswith("TestCase") for base in bases_said)
+    return False
 
 
 def expects_error(place: Place) -> bool:
@@ -52,5 +65,3 @@ _TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$")
 
 EXPECTING = frozenset({"assertRaises", "assertRaisesRegex", "assert_raises", "assert_raises_regex", "raises"})
 """Context managers of unittest, NumPy and pytest whose block ends in an exception."""
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

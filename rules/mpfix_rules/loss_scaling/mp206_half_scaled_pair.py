@@ -92,8 +92,13 @@ def _scaled_faults(program: Program, step: Step, scaled_at: Place) -> Iterator[t
         if as_keras_2 and step.of("unscaled") == NONE and not by_hand:
             message = f"the gradients still carry the loss scale: {TOO_LARGE}"
             yield Fault.NOT_UNSCALED, step.applied, scaled_at, message
-    elif step.wrapped is False and isinstance(scaler, Object) and not by_hand:
+    elif step.wrapped is False and isinstance(scaler, Object) and not by_hand and not _is_as_good(step):
         yield Fault.OTHER_OPTIMIZER, step.applied, scaled_at, _other_optimizer(step, scaled_at)
+
+
+def _is_as_good(step: Step) -> bool:
+    """Whether the bare optimizer does what the wrapper would: one with a static scale applies what overflows too."""
+    return step.of("unscaled") != NONE and step.of("scaled static") == TRUE_VALUE
 
 
 def _other_optimizer(step: Step, scaled_at: Place) -> str:

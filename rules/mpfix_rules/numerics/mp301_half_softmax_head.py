@@ -10,6 +10,8 @@ from mpfix.rule import Finding, rule
 from mpfix.semantic.program import Program
 from mpfix_rules.repairs.heads import float32_head, policy_evidence, worst_by_place
 
+UNTRAINED = "the probabilities are rounded to three digits, and nothing seen here trains them"
+
 
 @rule(
     "MP301",
@@ -28,13 +30,14 @@ def _findings(program: Program) -> Iterator[Finding]:
     heads = [head for head in half_heads(program) if head.kind in ("probabilities", "blended")]
     layers = layers_of(half_heads(program))
     for head in heads:
-        severity, harm = _harm(program, head)
+        is_learnt = is_trained(program, head.case.event.model)
+        severity, harm = _harm(program, head) if is_learnt else (Severity.NOTE, UNTRAINED)
         yield Finding(
             head.maker,
             f"`{head.activation}` runs in {head.dtype}: {harm}",
             evidence=policy_evidence(head.policy, head.case.guard),
             guard=head.case.guard,
-            severity=severity if is_trained(program, head.case.event.model) else Severity.NOTE,
+            severity=severity,
             fix=float32_head(program, head.maker, layers, passed_by=head.passed_by),
         )
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from mpfix.diagnostic import Effect, Severity
 from mpfix.frameworks.events import LayerBuilt
-from mpfix.frameworks.policy_facts import first_training, policy_names
+from mpfix.frameworks.policy_facts import policy_names
+from mpfix.frameworks.policy_order import training_beside
+from mpfix.frameworks.variable_scopes import may_have_other_weights
 from mpfix.rewriting.edits import RemoveArgument
 from mpfix.rule import Evidence, Finding, FixIntent, rule
 from mpfix.semantic.program import Case, Program, alternatives
@@ -22,13 +24,13 @@ SHARED = "the same call makes layers of other dtypes"
 
 @rule("MP111", "half-layer-dtype", severity=Severity.ERROR, words=("dtype",), half=True, fixable=True)
 def half_layer_dtype(program: Program) -> Iterator[Finding]:
-    """Layers whose weights are float16, where something trains."""
-    training = first_training(program)
-    if training is None:
-        return
+    """Layers whose weights are float16, beside something that trains."""
     for case in program.cases(LayerBuilt, "policy.name", "policy.explicit"):
         is_own = case.value("policy.explicit") == TRUE_VALUE and case.event.layer.cls is None
         if not is_own or not case.event.trains or case.constant("policy.name") not in PURE:
+            continue
+        training = training_beside(program, case.occurrence, case.guard)
+        if training is None or may_have_other_weights(program, case.event.key):
             continue
         mixed = _mixed_policy(case)
         fix, reason = _without_dtype(program, case.place) if mixed is not None else (None, NO_POLICY)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mpfix.diagnostic import Applicability, Effect, Severity
-from mpfix.frameworks.dtype_clashes import Clash, clashes_in_layers
+from mpfix.frameworks.dtype_clashes import Clash, clashes_in_layers, followers
 from mpfix.frameworks.dtype_containers import Filled
 from mpfix.frameworks.dtypes import may_be_half
 from mpfix.frameworks.half_statistics import WeightAssigned
@@ -17,7 +17,7 @@ from mpfix.rule import Evidence, Finding, FixIntent
 from mpfix.semantic.program import Case, Program, alternatives
 from mpfix.semantic.syntax import Module, Place
 from mpfix.semantic.values import NONE, TRUE_VALUE, At, Constant, Object, Record, Value
-from mpfix_rules.repairs.heads import policy_evidence
+from mpfix_rules.repairs.heads import merged_edits, policy_evidence
 from mpfix_rules.repairs.places import is_path, shown, source, statement_of
 
 TITLE = "Use the compute dtype"
@@ -217,13 +217,20 @@ def repaired_container(program: Program, filled: Filled) -> Repair:
 
 
 def float32_predictions(program: Program, clash: Clash) -> Repair:
-    """float32 for the half side of an operation in a loss."""
+    """float32 for the half side of an operation in a loss, and of those that only meet float32 by its result."""
+    edits = [_with_float32_side(program, one) for one in (clash, *followers(program, clash))]
+    found = tuple(one for one in edits if one is not None)
+    if len(found) < len(edits):
+        return Repair(reason="the half operand is not written where it meets the other")
+    title = "Cast the half side to float32"
+    return Repair(FixIntent(title, Applicability.SAFE, Effect.REPAIRS, lambda: merged_edits(found)))
+
+
+def _with_float32_side(program: Program, clash: Clash) -> ModuleEdits | None:
     operand, function = operand_at(clash, fixed=False), cast_function(program, clash.place)
     if operand is None or function is None or isinstance(clash.place.node, ast.AugAssign):
-        return Repair(reason="the half operand is not written where it meets the other")
-    wrapped = WrapExpression(operand, f"{function}(", f', "{clash.fixed_dtype}")')
-    edits = (ModuleEdits(clash.place.module, (wrapped,)),)
-    return Repair(FixIntent("Cast the half side to float32", Applicability.SAFE, Effect.REPAIRS, lambda: edits))
+        return None
+    return ModuleEdits(clash.place.module, (WrapExpression(operand, f"{function}(", f', "{clash.fixed_dtype}")'),))
 
 
 # -- names

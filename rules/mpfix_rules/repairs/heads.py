@@ -54,13 +54,15 @@ def float32_head(
     effect: Effect = Effect.TOLERANCE_EQUAL,
     *,
     passed_by: Iterable[Place] = (),
+    meets_others: bool = False,
 ) -> FixIntent | None:
     """Compute what is made at `maker`, a layer's constructor or a function's call, in float32.
 
-    Only shown where the call makes other layers than `heads` and outputs too.
+    Only shown where the call makes other layers than `heads` and outputs too; not even that where the values are
+    computed with others before they leave (`meets_others`): nobody would see that these must be float32 as well.
     """
     found = _float32_intent(program, maker, heads)
-    if found is None:
+    if found is None or (meets_others and found[1] is not None):
         return None
     intent, reason = found
     return FixIntent(
