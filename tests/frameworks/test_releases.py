@@ -30,7 +30,7 @@ wrong = []
 for name in json.loads(sys.argv[1]):
     names = name.split(".")[1:]
     spelt = "tf." + ".".join(names)
-    known = spelt == "tf.contrib" or any(old == spelt or old.startswith(spelt + ".") for old in renames)
+    known = spelt == "tf.contrib" or exists(tf.compat.v1, names) or any(old == spelt or old.startswith(spelt + ".") for old in renames)
     if exists(tf, names) or not known:
         wrong.append(name)
 print(json.dumps(wrong))
