@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,6 +22,8 @@ from mpfix.semantic.templates import heirs_to_run
 from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue, Object, Value
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+_CALLED = re.compile(r"(?<!def )\b([^\W\d]\w*)\(")
 
 MAX_ROUNDS = 4
 """Functions found while unreached functions run are run in turn, this many times."""
@@ -258,14 +261,25 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
     waiting = [function for node, function in run.functions.items() if node not in run.called]
     _reach_all(run, [function for function in waiting if run.library.comes_first(function)], seen)
     seen = (*seen, *run.occurrences)
+    named = _called_names(modules)
     for _ in range(MAX_ROUNDS):
         waiting = [function for node, function in run.functions.items() if node not in run.called]
         if not waiting:
             break
-        # what tests call has been called under the policies of the rest by then
-        _reach_all(run, sorted(waiting, key=run.library.is_test), seen)
+        # what others call has been called with their arguments by then, what tests call under the policies of the rest
+        waiting.sort(key=lambda function: (run.library.is_test(function), function.name in named))
+        _reach_all(run, waiting, seen)
     _run_templates(run, reached, seen)
     _finish(run, modules[0])
+
+
+def _called_names(modules: tuple[Module, ...]) -> frozenset[str]:
+    """The names that are called somewhere, as the text tells: `name(` where it does not follow `def`.
+
+    Python calls `__init__` and its like, whoever else does.
+    """
+    found = frozenset(name for module in modules for name in _CALLED.findall(module.document.text))
+    return frozenset(name for name in found if not name.startswith("__"))
 
 
 def _run_templates(run: Run, reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:

@@ -30,8 +30,8 @@ wrong = []
 for name in json.loads(sys.argv[1]):
     names = name.split(".")[1:]
     spelt = "tf." + ".".join(names)
-    known = spelt == "tf.contrib" or exists(tf.compat.v1, names) or any(old == spelt or old.startswith(spelt + ".") for old in renames)
-    if exists(tf, names) or not known:
+    known = any(old == spelt or old.startswith(spelt + ".") for old in renames)
+    if exists(tf, names) or not (known or spelt == "tf.contrib" or exists(tf.compat.v1, names)):
         wrong.append(name)
 print(json.dumps(wrong))
 """

@@ -324,3 +324,23 @@ def test_rows_that_nobody_counted_are_turned_into_columns() -> None:
     ) == [
         "1, 'a' in a loop",
     ]
+
+
+def test_functions_that_nobody_reaches_are_called_as_each_other_call_them() -> None:
+    assert story(
+        """
+        def head(classes, top=True):
+            if top:
+                lib.show("a head")
+            lib.show(classes)
+        def small():
+            return head(10, top=False)
+        def free(top=True):
+            if top:
+                lib.show("as outsiders call it")
+        """,
+        last_pass=True,
+    ) == [
+        "10",
+        "'as outsiders call it' if `top`",
+    ]
