@@ -266,20 +266,17 @@ def _last_pass(run: Run, modules: tuple[Module, ...], reached: set[ast.AST], see
         waiting = [function for node, function in run.functions.items() if node not in run.called]
         if not waiting:
             break
-        # what others call has been called with their arguments by then, what tests call under the policies of the rest
-        waiting.sort(key=lambda function: (run.library.is_test(function), function.name in named))
+        # what others call has been called with their arguments by then, what tests call under the policies of the rest;
+        # methods, such as a layer's `call`, are the library's to call, which knows more of the arguments than the text
+        waiting.sort(key=lambda one: (run.library.is_test(one), one.owner is None and one.name in named))
         _reach_all(run, waiting, seen)
     _run_templates(run, reached, seen)
     _finish(run, modules[0])
 
 
 def _called_names(modules: tuple[Module, ...]) -> frozenset[str]:
-    """The names that are called somewhere, as the text tells: `name(` where it does not follow `def`.
-
-    Python calls `__init__` and its like, whoever else does.
-    """
-    found = frozenset(name for module in modules for name in _CALLED.findall(module.document.text))
-    return frozenset(name for name in found if not name.startswith("__"))
+    """The names that are called somewhere, as the text tells: `name(` where it does not follow `def`."""
+    return frozenset(name for module in modules for name in _CALLED.findall(module.document.text))
 
 
 def _run_templates(run: Run, reached: set[ast.AST], seen: tuple[Occurrence, ...]) -> None:
