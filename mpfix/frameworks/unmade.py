@@ -34,9 +34,8 @@ def _made_in_half(program: Program) -> dict[ast.ClassDef, bool]:
         assert isinstance(event, LayerReady)
         is_made = isinstance(occurrence.place.node, ast.Call) and not is_test_file(occurrence.place.module)
         for cls in event.layer.cls.mro() if event.layer.cls is not None else ():
-            found[cls.node] = found.get(cls.node, False) or (
-                is_made and computes_in_half(event.policy, occurrence.guard)
-            )
+            known = found.get(cls.node, False)
+            found[cls.node] = known or (is_made and computes_in_half(event.policy, occurrence.guard))
     return found
 
 
@@ -59,10 +58,7 @@ def _mentions(module: Module, cls: ast.ClassDef) -> Iterator[tuple[ast.AST, ast.
     while pending:
         parent = pending.pop()
         for node in ast.iter_child_nodes(parent):
-            if isinstance(node, (ast.Name, ast.Attribute)) and cls.name in (
-                getattr(node, "id", ""),
-                getattr(node, "attr", ""),
-            ):
+            if isinstance(node, (ast.Name, ast.Attribute)) and _name(node) == cls.name:
                 yield parent, node
             if node is not cls:
                 pending.append(node)
@@ -77,10 +73,11 @@ def _is_use(parent: ast.AST, node: ast.expr, program: Program) -> bool:
         case ast.Call(func=ast.Name(id=name)) if name in LOOKING:
             return False
         case ast.Dict(keys=keys, values=values):
-            names = [
-                key.value
-                for key, value in zip(keys, values, strict=True)
-                if value is node and isinstance(key, ast.Constant)
-            ]
-            return names != [getattr(node, "id", getattr(node, "attr", ""))]
+            # `custom_objects={"Norm": Norm}` is for models that were saved
+            key = next((key for key, value in zip(keys, values, strict=True) if value is node), None)
+            return not (isinstance(key, ast.Constant) and key.value == _name(node))
     return True
+
+
+def _name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
