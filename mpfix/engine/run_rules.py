@@ -14,7 +14,6 @@ from mpfix.engine.statements import report_span
 from mpfix.frameworks import interpret
 from mpfix.frameworks.policy_facts import is_only_supposed
 from mpfix.frameworks.unit_tests import expects_error, is_in_test
-from mpfix.frameworks.unmade import is_in_unmade_layer
 from mpfix.record import record
 from mpfix.report import GenerationUsed, RunError
 from mpfix.rewriting.edits import ModuleEdits
@@ -210,8 +209,9 @@ def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
     if guards.is_maybe(guard) or _is_on_purpose(rule, finding.place):
         return None
     severity = _behind_switches(finding.severity or rule.severity[program.generation], guard)
-    if rule.half and severity is not Severity.NOTE:
-        severity = _if_supposed(severity, finding, program, guard)
+    places = (finding.place, *(one.place for one in finding.evidence))
+    if severity is Severity.ERROR and rule.half and is_only_supposed(program, places, guard):
+        severity = severity.lowered()
     return Judged(
         rule=rule,
         place=finding.place,
@@ -223,14 +223,6 @@ def _judged(rule: Rule, finding: Finding, program: Program) -> Judged | None:
         fixes=(finding.fix,) if finding.fix is not None else (),
         unfixable_reason=finding.unfixable_reason,
     )
-
-
-def _if_supposed(severity: Severity, finding: Finding, program: Program, guard: guards.Guard) -> Severity:
-    """At most a warning under a policy that may not be in force, a note in a layer that nothing makes under it."""
-    places = (finding.place, *(one.place for one in finding.evidence))
-    if not is_only_supposed(program, places, guard):
-        return severity
-    return Severity.NOTE if is_in_unmade_layer(program, finding.place) else Severity.WARNING
 
 
 def _is_on_purpose(rule: Rule, place: Place) -> bool:

@@ -112,15 +112,10 @@ def _half_layers(program: Program) -> dict[Class, list[Place]]:
         assert isinstance(event, LayerReady)
         if event.layer.cls is None or not isinstance(event.policy, Record):
             continue
-        if computes_in_half(event.policy, occurrence.guard):
+        names = alternatives(event.policy.get("name"), occurrence.guard)
+        if any(isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) in HALF for _, one in names):
             found.setdefault(event.layer.cls, []).append(occurrence.place)
     return found
-
-
-def computes_in_half(policy: Value, guard: Guard) -> bool:
-    """Whether a policy computes in half by one of the names that it may have under a guard."""
-    names = alternatives(policy.get("name"), guard) if isinstance(policy, Record) else []
-    return any(isinstance(one, Constant) and COMPUTE_DTYPES.get(one.value, one.value) in HALF for _, one in names)
 
 
 def _of_side(occurrence: Occurrence, side: str, other: str, makers: Makers) -> Iterator[HalfOperation]:
