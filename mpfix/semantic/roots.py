@@ -24,6 +24,7 @@ from mpfix.semantic.values import Arguments, Bound, Class, Function, ModuleValue
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 _CALLED = re.compile(r"(?<!def )\b([^\W\d]\w*)\(")
+"""A name that is called; text is enough, since it only decides who runs first."""
 
 MAX_ROUNDS = 4
 """Functions found while unreached functions run are run in turn, this many times."""
